@@ -1,0 +1,68 @@
+"""Data sets as uint8 tensors that stay in memory (a GPU's too), so that clips are made by batched tensor operations.
+
+Everything of one set is squashed to one size, and the true aspect ratio is kept beside it: a batch is then one
+gather and one ``grid_sample``, whatever the sizes of the originals.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+import torch
+from torch import Tensor
+
+VOID = 255  #: label of pixels whose truth is unknown: ignored by losses, never pasted
+
+
+@dataclass(frozen=True)
+class ImageSet:
+    """Still images with label maps.
+
+    Attributes:
+        images: ``(N, 3, S, S)`` uint8 RGB, squashed to a square.
+        labels: ``(N, S, S)`` uint8 object ids, 0 = background, 255 = void.
+        aspect: ``(N,)`` float32, width / height of each original.
+        paste_only: ``(N,)`` bool; true where the surroundings are meaningless (studio grey, no colour outside
+            the mask), so that the image may be cut out but never shown whole.
+    """
+
+    images: Tensor
+    labels: Tensor
+    aspect: Tensor
+    paste_only: Tensor
+
+    def __len__(self) -> int:
+        return self.images.shape[0]
+
+    def to(self, device: torch.device | str) -> ImageSet:
+        """The same set on another device."""
+        return ImageSet(*(getattr(self, f.name).to(device) for f in fields(self)))
+
+
+@dataclass(frozen=True)
+class VideoSet:
+    """Labelled videos, frames of all of them in one run.
+
+    Attributes:
+        frames: ``(F, 3, H, W)`` uint8 RGB, squashed to one size.
+        labels: ``(F, H, W)`` uint8 object ids, 0 = background, 255 = void.
+        start: ``(V,)`` int64, index in ``frames`` of each video's first frame.
+        length: ``(V,)`` int64, number of (labelled) frames of each video.
+        step: ``(V,)`` int64, source frames between two labelled frames (1 for DAVIS, 5 for YouTube-VOS):
+            skip intervals are counted in source frames and divided by it.
+        aspect: ``(V,)`` float32, width / height of each original.
+    """
+
+    frames: Tensor
+    labels: Tensor
+    start: Tensor
+    length: Tensor
+    step: Tensor
+    aspect: Tensor
+
+    def __len__(self) -> int:
+        return self.start.shape[0]
+
+    def to(self, device: torch.device | str) -> VideoSet:
+        """The same set on another device."""
+        return VideoSet(*(getattr(self, f.name).to(device) for f in fields(self)))
