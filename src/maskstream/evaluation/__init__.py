@@ -1,0 +1,1 @@
+"""Scores: J and F, development runs, baselines."""
