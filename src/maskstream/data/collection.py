@@ -60,7 +60,11 @@ def open_data_folder(root: Path) -> DataFolder:
         merged: FileIndex = {}
         for part in sorted(root.glob(pattern)):
             if part.is_dir() or part.suffix == ".tar":
-                merged.update(index_files(part))
+                for name, ref in index_files(part).items():
+                    if name in merged:
+                        report.skip(f"{part.name}:{name}", "an earlier part has a file of this name")
+                    else:
+                        merged[name] = ref
         return merged
 
     dev = tuple(_with_steps(folder_videos(files("video-dev*"), report)))

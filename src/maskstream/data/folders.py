@@ -53,7 +53,7 @@ def static_images(
             continue
         used.add(mask)
         load = pair_loader(file, files[mask], label)
-        stamp = file.size + files[mask].size
+        stamp = f"{file.size} {files[mask].size}"
         yield LabelledImage(label, load, paste_only=path.parent.name in paste_only, stamp=stamp)
     for mask in sorted(masks - used):
         path = PurePosixPath(mask)
@@ -73,7 +73,7 @@ def matte_images(files: FileIndex, report: Report) -> Iterator[LabelledImage]:
             report.skip(label, "no -alpha.png beside the image")
             continue
         load = pair_loader(file, matte, label, read_mask=read_alpha)
-        yield LabelledImage(label, load, stamp=file.size + matte.size)
+        yield LabelledImage(label, load, stamp=f"{file.size} {matte.size}")
 
 
 def background_images(files: FileIndex) -> Iterator[LabelledImage]:
@@ -89,7 +89,7 @@ def background_images(files: FileIndex) -> Iterator[LabelledImage]:
     for name, file in files.items():
         path = PurePosixPath(name)
         if path.suffix.lower() in IMAGE_SUFFIXES:
-            yield LabelledImage(f"{path.parent.name}/{path.stem}", loader(name), stamp=file.size)
+            yield LabelledImage(f"{path.parent.name}/{path.stem}", loader(name), stamp=str(file.size))
 
 
 def folder_videos(
@@ -137,7 +137,8 @@ def folder_videos(
                 unlabelled.append(label)
                 continue
             load = pair_loader(image, mask, label, one_object=one_object)
-            frames.append(LabelledFrame(label, load, image.size + mask.size))
+            stamp = f"{image.size} {mask.size} {one_object}"
+            frames.append(LabelledFrame(label, load, stamp))
         if len(frames) < MIN_FRAMES:
             report.skip(
                 sequence, f"{len(frames)} of {len(frame_names)} frames have masks, {MIN_FRAMES} needed"

@@ -41,13 +41,14 @@ class LabelledImage:
         name: unique in its data set, like ``ecssd/00012``; the part before the slash is the set.
         load: decodes it; raises :class:`InputError` when it is broken.
         paste_only: the surroundings are meaningless, so only the object may be shown.
-        stamp: bytes of the files behind it, to notice that they changed.
+        stamp: differs when other pixels would be loaded under this name (sizes of the files, options); it
+            keeps caches from going stale.
     """
 
     name: str
     load: Load
     paste_only: bool = False
-    stamp: int = 0
+    stamp: str = ""
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ class LabelledFrame:
 
     name: str
     load: Load
-    stamp: int = 0
+    stamp: str = ""
 
 
 @dataclass(frozen=True)
@@ -121,13 +122,13 @@ def read_labels(file: FileRef, name: str) -> Pixels:
         values = colours[..., 0]
     if values.min() < 0 or values.max() > VOID:
         raise InputError(f"{name}: the mask has ids above 255; renumber its objects")
-    values = values.astype(np.uint8)
-    present = np.flatnonzero(np.bincount(values.reshape(-1), minlength=256)[1:]) + 1
-    if present.tolist() == [255]:
-        return (values == 255).astype(np.uint8)
-    if image.mode != "P" and ((present >= 128) & (present < 255)).any():
-        return (values >= 128).astype(np.uint8)
-    return values
+    labels: Pixels = values.astype(np.uint8)
+    present = np.flatnonzero(np.bincount(labels.reshape(-1), minlength=256)[1:]) + 1
+    if present.tolist() == [VOID]:
+        return np.asarray(labels == VOID, np.uint8)
+    if image.mode != "P" and ((present >= 128) & (present < VOID)).any():
+        return np.asarray(labels >= 128, np.uint8)
+    return labels
 
 
 def read_alpha(file: FileRef, name: str) -> Pixels:
