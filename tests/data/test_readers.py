@@ -344,6 +344,9 @@ class TestDataFolder:
             video.name for video in packed.train_videos
         ]
 
+    def test_static_sets_can_be_left_out(self, parts):
+        assert open_data_folder(parts, exclude={"viton"}).images == ()
+
     def test_a_file_in_two_parts_is_told(self, parts):
         (parts / "video-train-2.tar").write_bytes((parts / "video-train-0.tar").read_bytes())
         found = open_data_folder(parts)

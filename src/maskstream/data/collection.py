@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -14,9 +14,6 @@ from maskstream.errors import InputError
 #: Sets to cut objects out of only: studio grey (viton), nothing outside the mask (people_cutouts), white and
 #: painted checkerboards behind (objects_alexppppp, bananas31). Shown whole, they teach "not grey is object".
 PASTE_ONLY = frozenset({"viton", "people_cutouts", "objects_alexppppp", "bananas31"})
-
-#: Sets to leave out.
-EXCLUDED: frozenset[str] = frozenset()
 
 SPARSE_PREFIX = "ytvos-"  #: sequences labelled like YouTube-VOS, though their frames are numbered on
 SPARSE_STEP = 5
@@ -43,11 +40,15 @@ class DataFolder:
     report: Report = field(default_factory=Report)
 
 
-def open_data_folder(root: Path) -> DataFolder:
+def open_data_folder(root: Path, *, exclude: Collection[str] = ()) -> DataFolder:
     """Opens a folder of ``video-train*``, ``video-dev*``, ``static*``, ``backgrounds*`` and ``matte*``.
 
     Each part is a ``.tar`` or a folder. A sequence that is in both ``video-dev*`` and ``video-train*`` counts
     as development only.
+
+    Args:
+        root: the folder.
+        exclude: static sets to leave out.
 
     Raises:
         InputError: ``root`` holds none of these, or a part cannot be read.
@@ -76,7 +77,7 @@ def open_data_folder(root: Path) -> DataFolder:
         else:
             train.append(video)
     found = DataFolder(
-        images=tuple(static_images(files("static*"), report, paste_only=PASTE_ONLY, exclude=EXCLUDED)),
+        images=tuple(static_images(files("static*"), report, paste_only=PASTE_ONLY, exclude=exclude)),
         train_videos=tuple(train),
         dev_videos=dev,
         backgrounds=tuple(background_images(files("backgrounds*"))),
