@@ -1,0 +1,50 @@
+"""Soft aggregation: one probability map for each object, each ignorant of the others, to a distribution.
+
+STM's rule (Oh et al., ICCV 2019): the background's probability is the product of (1 - p); all are clamped,
+turned into odds and normalised.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+CLAMP = 1e-7
+
+
+def object_probability(logits: Tensor) -> Tensor:
+    """Each object against its background: the softmax of (0, logit), rounded as STM's two channels are."""
+    return torch.softmax(torch.stack([torch.zeros_like(logits), logits]), 0)[1]
+
+
+def soft_aggregate(logits: Tensor, empty_slots: int = 0) -> Tensor:
+    """Probabilities of background and objects, which sum to one.
+
+    Args:
+        logits: ``(..., N, H, W)``, one map for each object.
+        empty_slots: objects that are never there but take part. The published STM has room for ten and lets the
+            unused ones enter with odds of 1e-7 each; exact parity needs them, nothing else does.
+
+    Returns:
+        ``(..., N + 1, H, W)``, background first.
+    """
+    p = object_probability(logits)
+    background = torch.prod(1 - p, -3, keepdim=True)
+    empty = p.new_zeros(*p.shape[:-3], empty_slots, *p.shape[-2:])
+    together = torch.cat([background, p, empty], -3).clamp(CLAMP, 1 - CLAMP)
+    shares = torch.softmax(torch.log(together / (1 - together)), -3)
+    return shares[..., : p.shape[-3] + 1, :, :]
+
+
+def log_aggregate(logits: Tensor) -> Tensor:
+    """The unnormalised log-odds that ``soft_aggregate`` takes the softmax of, for losses: ``(B, N + 1, H, W)``.
+
+    Stable in half-confident and saturated regions alike: the log-odds of an object are its logit.
+    Logits of ``-inf`` stand for objects that a clip doesn't have.
+    """
+    log_background = -torch.nn.functional.softplus(logits).sum(-3, keepdim=True)
+    limit = -torch.log(torch.tensor(CLAMP))
+    # log odds of the background: log(b / (1 - b)), with b = exp(log_background)
+    log_background = log_background.clamp(-limit, -CLAMP)
+    odds = log_background - torch.log(-torch.expm1(log_background))
+    return torch.cat([odds, logits.clamp(max=limit)], -3)

@@ -1,0 +1,146 @@
+"""The trunks: image to features at 1/2, 1/4, 1/8 and 1/16."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from maskstream.errors import InputError
+from maskstream.network.blocks import NormedResidualBlock, conv_norm_relu
+from maskstream.network.config import NetworkConfig
+
+STRIDES = (2, 4, 8, 16)
+
+
+class PlainTrunk(nn.Module):
+    """Plain residual trunk: only dense 3x3 convolutions, which CPUs run at their full rate.
+
+    Attributes:
+        channels: channels at each stride.
+    """
+
+    def __init__(self, widths: tuple[int, int, int, int], depths: tuple[int, int, int, int]) -> None:
+        super().__init__()
+        self.channels = dict(zip(STRIDES, widths, strict=True))
+        stages, width = [], 3
+        for out, depth in zip(widths, depths, strict=True):
+            down = conv_norm_relu(width, out, stride=2)
+            stages.append(nn.Sequential(*down, *(NormedResidualBlock(out) for _ in range(depth))))
+            width = out
+        self.stages = nn.ModuleList(stages)
+
+    def forward(self, image: Tensor) -> dict[int, Tensor]:
+        """``(B, 3, H, W)`` normalised image to ``{stride: (B, C, H/stride, W/stride)}``."""
+        features = {}
+        for stride, stage in zip(STRIDES, self.stages, strict=True):
+            image = stage(image)
+            features[stride] = image
+        return features
+
+
+class TimmTrunk(nn.Module):
+    """Any timm feature network that has features at 1/4, 1/8 and 1/16, cut after 1/16.
+
+    With ``masks=True`` it is the trunk of STM's memory encoder: object mask and others enter by convolutions of
+    their own, summed with the image's before the first norm. Networks whose first convolution is not called
+    ``conv1`` take five input channels instead, which is the same sum.
+
+    Attributes:
+        channels: channels at each stride.
+    """
+
+    def __init__(self, name: str, *, finest: int, pretrained: bool = False, masks: bool = False) -> None:
+        super().__init__()
+        timm = _import_timm()
+        if not timm.is_model(name):
+            raise InputError(f"unknown backbone {name!r}; use 'plain' or a name that timm.list_models() gives")
+        try:
+            info = timm.create_model(name, features_only=True).feature_info
+        except (RuntimeError, AssertionError) as error:
+            raise InputError(f"backbone {name!r} gives no feature maps ({error}); choose another") from error
+        wanted = [s for s in STRIDES if s >= finest]
+        missing = [s for s in wanted if s not in info.reduction()]
+        if missing:
+            raise InputError(f"backbone {name!r} has no features at 1/{missing[0]}; choose another")
+        last = {reduction: index for index, reduction in enumerate(info.reduction())}
+        self.strides = wanted
+        self.channels = {s: int(info.channels()[last[s]]) for s in wanted}
+        options: dict[str, Any] = {"pretrained": pretrained, "features_only": True}
+        options["out_indices"] = [last[s] for s in wanted]
+        has_stem = hasattr(timm.create_model(name, features_only=True, out_indices=[0]), "conv1")
+        self.mask_conv: nn.Conv2d | None = None
+        if masks and has_stem:
+            self.body = timm.create_model(name, **options)
+            with torch.no_grad():
+                stem = self.body.conv1(torch.zeros(1, 3, 64, 64))
+            kernel = {"kernel_size": 7, "stride": 64 // stem.shape[-1], "padding": 3, "bias": False}
+            self.mask_conv = nn.Conv2d(1, stem.shape[1], **kernel)
+            self.others_conv = nn.Conv2d(1, stem.shape[1], **kernel)
+        else:
+            self.body = timm.create_model(name, in_chans=5 if masks else 3, **options)
+
+    def forward(
+        self, image: Tensor, masks: Tensor | None = None, others: Tensor | None = None
+    ) -> dict[int, Tensor]:
+        """Features at each stride.
+
+        Args:
+            image: ``(B, 3, H, W)`` normalised.
+            masks: ``(B, 1, H, W)`` object masks (memory encoder only).
+            others: ``(B, 1, H, W)`` the other objects' masks.
+        """
+        if masks is None or others is None:
+            return dict(zip(self.strides, self.body(image), strict=True))
+        if self.mask_conv is None:
+            features = self.body(torch.cat([image, masks, others], 1))
+            return dict(zip(self.strides, features, strict=True))
+        x, features = image, []
+        for name, layer in self.body.items():
+            x = layer(x)
+            if name == "conv1":
+                x = x + self.mask_conv(masks) + self.others_conv(others)
+            if name in self.body.return_layers:
+                features.append(x)
+        return dict(zip(self.strides, features, strict=True))
+
+
+def build_trunk(config: NetworkConfig, *, finest: int, masks: bool = False) -> PlainTrunk | TimmTrunk:
+    """The trunk that a config names; ``finest`` is the smallest stride whose features are needed."""
+    if config.backbone == "plain":
+        if masks:
+            raise InputError("network config: the plain trunk has no full memory encoder; use 'light'")
+        return PlainTrunk(config.trunk_widths, config.trunk_depths)
+    return TimmTrunk(config.backbone, finest=finest, pretrained=config.pretrained, masks=masks)
+
+
+_declared: list[Any] = []
+
+
+def _import_timm() -> Any:
+    """Import timm also where torchvision's compiled operators don't match this torch.
+
+    timm needs torchvision only for a frozen batch norm class. Beside a CPU build of torch, the torchvision of
+    the package index cannot load its operators, and its import stops at two operators that it expects to
+    exist; declaring them is all that it takes.
+    """
+    try:
+        import timm
+    except RuntimeError as error:
+        if "torchvision::nms does not exist" not in str(error):
+            raise
+        library = torch.library.Library("torchvision", "FRAGMENT")
+        for operator in ("nms", "qnms"):
+            library.define(f"{operator}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+        _declared.append(library)  # the declaration lives as long as this object
+        import sys
+
+        for module in [m for m in sys.modules if m.split(".")[0] in ("torchvision", "timm")]:
+            del sys.modules[module]
+        import timm
+    except ImportError as error:
+        raise InputError(
+            f"this backbone needs timm and torchvision ({error}); pip install 'maskstream[train]'"
+        ) from error
+    return timm

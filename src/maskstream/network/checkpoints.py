@@ -1,0 +1,131 @@
+"""Weights in and out: safetensors with the config inside, and the published STM files."""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import re
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from maskstream.errors import InputError
+from maskstream.network.config import NetworkConfig
+from maskstream.network.model import SegmentationNetwork
+from maskstream.network.presets import preset
+
+# Published STM state dict to ours, as (pattern, replacement), each a bijection of key prefixes.
+_STM_RULES = (
+    (r"Encoder_M\.(mean|std)", r"memory_encoder.normalise.\1"),
+    (r"Encoder_Q\.(mean|std)", r"image_encoder.normalise.\1"),
+    (r"Encoder_M\.conv1_m\.", "memory_encoder.trunk.mask_conv."),
+    (r"Encoder_M\.conv1_o\.", "memory_encoder.trunk.others_conv."),
+    (r"Encoder_M\.res2\.", "memory_encoder.trunk.body.layer1."),
+    (r"Encoder_M\.res3\.", "memory_encoder.trunk.body.layer2."),
+    (r"Encoder_M\.res4\.", "memory_encoder.trunk.body.layer3."),
+    (r"Encoder_M\.", "memory_encoder.trunk.body."),
+    (r"Encoder_Q\.res2\.", "image_encoder.trunk.body.layer1."),
+    (r"Encoder_Q\.res3\.", "image_encoder.trunk.body.layer2."),
+    (r"Encoder_Q\.res4\.", "image_encoder.trunk.body.layer3."),
+    (r"Encoder_Q\.", "image_encoder.trunk.body."),
+    (r"KV_M_r4\.Key\.", "memory_encoder.key.key."),
+    (r"KV_M_r4\.Value\.", "memory_encoder.value."),
+    (r"KV_Q_r4\.Key\.", "image_encoder.key.key."),
+    (r"KV_Q_r4\.Value\.", "image_encoder.value."),
+    (r"Decoder\.convFM\.", "decoder.fuse."),
+    (r"Decoder\.ResMM\.", "decoder.block."),
+    (r"Decoder\.RF3\.convFS\.", "decoder.skips.0.conv."),
+    (r"Decoder\.RF3\.ResFS\.", "decoder.skips.0.blocks.0."),
+    (r"Decoder\.RF3\.ResMM\.", "decoder.merges.0.block."),
+    (r"Decoder\.RF2\.convFS\.", "decoder.skips.1.conv."),
+    (r"Decoder\.RF2\.ResFS\.", "decoder.skips.1.blocks.0."),
+    (r"Decoder\.RF2\.ResMM\.", "decoder.merges.1.block."),
+    (r"Decoder\.pred2\.", "decoder.predict."),
+)
+
+
+def convert_stm(published: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The published STM state dict (with or without ``module.``) under our names.
+
+    Raises:
+        InputError: a key is none of STM's.
+    """
+    converted = {}
+    for key, tensor in published.items():
+        bare = key.removeprefix("module.")
+        for pattern, replacement in _STM_RULES:
+            ours, count = re.subn(rf"^{pattern}", replacement, bare)
+            if count:
+                converted[ours] = tensor
+                break
+        else:
+            raise InputError(f"not an STM checkpoint: unexpected key {key!r}")
+    return converted
+
+
+def save(network: SegmentationNetwork, path: str | Path, notes: dict[str, str] | None = None) -> None:
+    """Write weights and config to one safetensors file, beside and renamed.
+
+    Args:
+        network: what to save.
+        path: ends in ``.safetensors``.
+        notes: more strings for the file's metadata (stage, step, score).
+    """
+    from safetensors.torch import save_file
+
+    path = Path(path)
+    tensors = {k: v.detach().cpu().contiguous() for k, v in network.state_dict().items()}
+    partial = path.with_name(path.name + ".partial")
+    save_file(tensors, partial, {**(notes or {}), "config": json.dumps(network.config.to_dict())})
+    os.replace(partial, path)
+
+
+def load(path: str | Path) -> SegmentationNetwork:
+    """A network, in evaluation mode on the CPU, from our ``.safetensors`` or a published STM ``.pth``.
+
+    Raises:
+        InputError: the file is missing, broken, or holds something else.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(f"{path}: no such file; give a .safetensors of maskstream or a published STM .pth")
+    if path.suffix == ".safetensors":
+        config, state = _read_safetensors(path)
+    else:
+        config, state = preset("stm"), convert_stm(_read_pickle(path))
+    network = SegmentationNetwork(config)
+    try:
+        network.load_state_dict(state)
+    except RuntimeError as error:
+        first = str(error).splitlines()[1].strip() if "\n" in str(error) else str(error)
+        raise InputError(f"{path}: weights don't fit the network {config.name!r}: {first}") from error
+    return network.eval()
+
+
+def _read_safetensors(path: Path) -> tuple[NetworkConfig, dict[str, Tensor]]:
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, "pt") as file:
+            metadata = file.metadata() or {}
+            state = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+    except SafetensorError as error:
+        raise InputError(f"{path}: not a safetensors file, or cut short ({error})") from error
+    if "config" not in metadata:
+        raise InputError(f"{path}: has no network config inside; it was not written by maskstream")
+    # Weights are made to be trained from; the trunk must not ask for ImageNet's on loading.
+    config = {**json.loads(metadata["config"]), "pretrained": False}
+    return NetworkConfig.from_dict(config), state
+
+
+def _read_pickle(path: Path) -> dict[str, Tensor]:
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(f"{path}: cannot be read as plain weights ({reason})") from error
+    if not isinstance(state, dict) or not all(isinstance(v, Tensor) for v in state.values()):
+        raise InputError(f"{path}: holds no plain state dict of tensors")
+    return state

@@ -1,0 +1,89 @@
+"""What a network is made of: every part of the system is a switch, so that an ablation is a list of configs."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Literal
+
+from maskstream.errors import InputError
+
+STRIDE = 16  #: key, value and memory live at 1/16 of the network's input; inputs are multiples of it
+
+
+@dataclass(frozen=True)
+class NetworkConfig:
+    """One member of the family of space-time memory networks.
+
+    Attributes:
+        name: what messages and model cards call it.
+        backbone: ``"plain"`` (our own small residual trunk) or the name of any timm feature network that has
+            features at 1/4, 1/8 and 1/16.
+        trunk_widths: channels of the plain trunk at 1/2, 1/4, 1/8 and 1/16.
+        trunk_depths: residual blocks of the plain trunk at 1/2, 1/4, 1/8 and 1/16.
+        pretrained: start the timm backbones from timm's ImageNet weights (needs a network or a cache).
+        memory_encoder: ``"full"``: a second trunk, mask and others convolved and summed before the first
+            norm, as STM; ``"light"``: the image features of the frame, plus a small mask branch.
+        mask_widths: channels of the light mask branch at 1/2, 1/4, 1/8 and 1/16.
+        key_dim: channels of keys.
+        value_dim: channels of values.
+        similarity: ``"dot"`` divided by sqrt(key_dim) (STM), ``"l2"`` with shrinkage (STCN, XMem), or
+            ``"cosine"`` with a learned temperature.
+        shared_key: one key a frame for all objects (STCN) instead of one for each object (STM).
+        spatial_constraint: gate each object's read-out by the previous frame's mask (DAMO).
+        aspp: atrous pyramid after the memory read (DAMO).
+        aspp_width: channels of each of its four branches.
+        refinement: continue the decoder to 1/2 (DAMO).
+        previous_mask_skip: also show the decoder the previous frame's mask at 1/8 and 1/4 (ours).
+        decoder_width: channels of the decoder at 1/16, 1/8, 1/4 and 1/2.
+        decoder_norm: batch norm in the decoder (folded away at export); STM has none.
+        skip_depth: residual blocks on each image-only skip branch (STM: 1).
+    """
+
+    name: str = "custom"
+    backbone: str = "resnet50"
+    trunk_widths: tuple[int, int, int, int] = (16, 32, 64, 128)
+    trunk_depths: tuple[int, int, int, int] = (0, 2, 3, 4)
+    pretrained: bool = False
+    memory_encoder: Literal["full", "light"] = "full"
+    mask_widths: tuple[int, int, int, int] = (16, 32, 64, 96)
+    key_dim: int = 128
+    value_dim: int = 512
+    similarity: Literal["dot", "l2", "cosine"] = "dot"
+    shared_key: bool = False
+    spatial_constraint: bool = False
+    aspp: bool = False
+    aspp_width: int = 256
+    refinement: bool = False
+    previous_mask_skip: bool = False
+    decoder_width: tuple[int, int, int, int] = (256, 256, 256, 256)
+    decoder_norm: bool = False
+    skip_depth: int = 1
+
+    def __post_init__(self) -> None:
+        for field, allowed in (("memory_encoder", ("full", "light")), ("similarity", ("dot", "l2", "cosine"))):
+            if getattr(self, field) not in allowed:
+                raise InputError(
+                    f"network config: {field} is {getattr(self, field)!r}; choose one of {', '.join(allowed)}"
+                )
+        if self.memory_encoder == "light" and not self.shared_key:
+            raise InputError(
+                "network config: a light memory encoder has no keys of its own; set shared_key to true"
+            )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data, for JSON."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> NetworkConfig:
+        """The config that ``to_dict`` described.
+
+        Raises:
+            InputError: a field is unknown (made by a newer version) or has an impossible value.
+        """
+        known = {f.name for f in fields(cls)}
+        if unknown := sorted(set(data) - known):
+            raise InputError(
+                f"network config: unknown field {unknown[0]!r}; this file was made by a newer maskstream"
+            )
+        return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in data.items()})
