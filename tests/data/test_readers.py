@@ -312,7 +312,9 @@ class TestDataFolder:
         write_sequence(build / "t0", "horse", range(4))
         write_sequence(build / "t1", "ytvos-1", range(3))
         write_sequence(build / "t1", "tennis", range(3))
+        write_sequence(build / "t1", "too-short", range(3))
         write_sequence(build / "dev", "tennis", range(5))
+        write_sequence(build / "dev", "too-short", range(2))
         write_image(build / "s" / "static" / "viton" / "1.webp")
         write_mask(build / "s" / "static" / "viton" / "1.png")
         write_image(build / "b" / "backgrounds" / "1.webp")
@@ -331,8 +333,8 @@ class TestDataFolder:
 
     def test_a_development_sequence_never_trains(self, parts):
         found = open_data_folder(parts)
-        assert "tennis" not in [video.name for video in found.train_videos]
-        assert [name for name, _ in found.report.problems] == ["tennis"]
+        assert not {"tennis", "too-short"} & {video.name for video in found.train_videos}
+        assert [name for name, _ in found.report.problems] == ["too-short", "tennis", "too-short"]
 
     def test_unpacked_parts_are_the_same(self, parts):
         packed = open_data_folder(parts)
@@ -351,7 +353,7 @@ class TestDataFolder:
         (parts / "video-train-2.tar").write_bytes((parts / "video-train-0.tar").read_bytes())
         found = open_data_folder(parts)
         assert len(found.train_videos[0].frames) == 4
-        assert found.report.skipped == 1 + 8
+        assert found.report.skipped == 3 + 8
 
     def test_a_folder_of_something_else_is_an_input_error(self, tmp_path):
         with pytest.raises(InputError, match="static"):

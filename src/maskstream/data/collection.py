@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from maskstream.data.files import FileIndex, index_files
 from maskstream.data.folders import background_images, folder_videos, matte_images, static_images
@@ -68,8 +68,10 @@ def open_data_folder(root: Path, *, exclude: Collection[str] = ()) -> DataFolder
                         merged[name] = ref
         return merged
 
-    dev = tuple(_with_steps(folder_videos(files("video-dev*"), report)))
-    held_out = {video.name for video in dev}
+    dev_files = files("video-dev*")
+    dev = tuple(_with_steps(folder_videos(dev_files, report)))
+    # By folder, not by video: a sequence that the reader refuses is held out all the same.
+    held_out = {PurePosixPath(name).parent.name for name in dev_files}
     train = []
     for video in _with_steps(folder_videos(files("video-train*"), report)):
         if video.name in held_out:
