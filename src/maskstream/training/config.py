@@ -1,0 +1,103 @@
+"""How a network is trained: stages, rates and budgets, as frozen data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from maskstream.data.clip_config import ClipConfig, SkipSchedule
+from maskstream.errors import InputError
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A part of a training run.
+
+    Attributes:
+        until: progress (0..1) at which it ends.
+        size: side of the square clips, in pixels, a multiple of 16; several are drawn from at random.
+        batch: clips in a step, on each process.
+        frames: frames of a clip.
+        video_fraction: chance that a clip stands on a real video; the others are stills and composites.
+    """
+
+    until: float
+    size: tuple[int, ...]
+    batch: int
+    frames: int
+    video_fraction: float
+
+    def __post_init__(self) -> None:
+        if any(side % 16 for side in self.size):
+            raise InputError(f"training stage: sizes {self.size} must be multiples of 16")
+
+
+#: Stills and composites first, then mixed with video (never video alone: few videos overfit); larger at the end.
+STAGES = (
+    Stage(until=0.2, size=(144, 160), batch=8, frames=3, video_fraction=0.0),
+    Stage(until=0.75, size=(160, 192), batch=8, frames=3, video_fraction=0.35),
+    Stage(until=1.0, size=(192, 224, 256), batch=6, frames=4, video_fraction=0.35),
+)
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """One training run.
+
+    Attributes:
+        steps: length of the run; progress is step / steps. 0: the budget ``minutes`` sets the length instead.
+        minutes: stop cleanly after this much training time, over all resumptions; None: no limit.
+        stages: what is shown, in order.
+        rate: highest learning rate of AdamW.
+        warm_up: steps of linear warm-up.
+        schedule: ``"cosine"`` or ``"poly"`` (power 0.9) decay over the run.
+        weight_decay: of AdamW, on convolution weights only.
+        clip_norm: largest norm of the gradient.
+        ema: decay of the averaged weights, which are what is evaluated and shipped.
+        truth_until: progress at which the last true mask has been handed over to the network's own
+            predictions, for memory and previous mask; at the start all are true.
+        drop_previous: chance that an object's previous mask is shown empty, as after an occlusion.
+        shift_previous: chance that it is shown displaced, as after fast motion.
+        hard_pixels: share of pixels, the hardest, that the cross-entropy counts at the end; all at the start.
+        dice_weight: weight of the dice loss beside the cross-entropy.
+        bfloat16: autocast.
+        checkpoint_activations: trade time for memory (large networks, many objects).
+        object_chunk: with activation checkpointing, decode this many objects at a time; 0: all at once.
+        freeze_norm: keep batch norm statistics fixed, as STM does when it starts from pretrained trunks.
+        save_minutes: time between checkpoints.
+        skip: the skip interval over the run.
+        clips: what clips are made of.
+        seed: of everything random.
+    """
+
+    steps: int = 0
+    minutes: float | None = None
+    stages: tuple[Stage, ...] = STAGES
+    rate: float = 1e-3
+    warm_up: int = 200
+    schedule: str = "cosine"
+    weight_decay: float = 0.01
+    clip_norm: float = 1.0
+    ema: float = 0.999
+    truth_until: float = 0.33
+    drop_previous: float = 0.15
+    shift_previous: float = 0.2
+    hard_pixels: float = 0.25
+    dice_weight: float = 1.0
+    bfloat16: bool = True
+    checkpoint_activations: bool = False
+    object_chunk: int = 0
+    freeze_norm: bool = False
+    save_minutes: float = 10.0
+    skip: SkipSchedule = field(default_factory=SkipSchedule)
+    clips: ClipConfig = field(default_factory=ClipConfig)
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if not self.steps and self.minutes is None:
+            raise InputError("training: give a number of steps or a budget in minutes")
+        if self.schedule not in ("cosine", "poly"):
+            raise InputError(f"training: schedule is {self.schedule!r}; choose cosine or poly")
+
+    def stage(self, progress: float) -> Stage:
+        """The stage at ``progress``."""
+        return next((s for s in self.stages if progress < s.until), self.stages[-1])

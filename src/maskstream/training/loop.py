@@ -1,0 +1,343 @@
+"""The training loop: one process, or several under torchrun."""
+
+from __future__ import annotations
+
+import logging
+import math
+import os
+import signal
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from maskstream.data.clips import Clips, ClipSampler
+from maskstream.data.tensors import ImageSet, VideoSet
+from maskstream.errors import InputError
+from maskstream.network import checkpoints
+from maskstream.network.config import NetworkConfig
+from maskstream.network.model import SegmentationNetwork
+from maskstream.training.averaging import Average
+from maskstream.training.config import TrainConfig
+from maskstream.training.logs import RunLog
+from maskstream.training.rollout import RolloutResult, rollout
+
+logger = logging.getLogger(__name__)
+
+STATE = "state.pt"  #: everything that a resumed run needs
+WEIGHTS = "average.safetensors"  #: the averaged weights, to evaluate, export and ship
+REPORT_SECONDS = 10.0
+
+Evaluate = Callable[[SegmentationNetwork, Path, int], dict[str, float]]
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """What clips are made from; see ``ClipSampler``."""
+
+    images: ImageSet | None
+    videos: VideoSet | None
+    backgrounds: ImageSet | None
+
+
+class Trainer:
+    """Trains a network in a folder, and goes on there if it was interrupted.
+
+    Args:
+        network: what to train; ``None`` in ``start`` weights means from scratch.
+        data: what clips are made from.
+        config: the run.
+        folder: where state, weights, logs and pictures go; made if absent.
+        device: where to train. Under torchrun each process takes the GPU of its local rank.
+        start: a safetensors file whose weights the network starts from (not its optimiser).
+        evaluate: called at each checkpoint with the averaged network, the folder and the step; the figures that
+            it returns are logged. It may write pictures to the folder.
+
+    Raises:
+        InputError: the folder holds a run of another network.
+    """
+
+    def __init__(
+        self,
+        network: NetworkConfig,
+        data: TrainingData,
+        config: TrainConfig,
+        folder: Path,
+        *,
+        device: torch.device | str = "cpu",
+        start: Path | None = None,
+        evaluate: Evaluate | None = None,
+    ) -> None:
+        self.config = config
+        self.folder = folder
+        self.rank, self.world = _join_group()
+        self.device = _own_device(device)
+        torch.manual_seed(config.seed)
+        self.network = checkpoints.load(start) if start else SegmentationNetwork(network)
+        self.network.to(self.device, memory_format=torch.channels_last).train()
+        self.average = Average(self.network, config.ema)
+        self.optimizer = torch.optim.AdamW(_groups(self.network, config), lr=config.rate)
+        self.generator = torch.Generator().manual_seed(config.seed + self.rank)
+        clip_generator = torch.Generator(self.device).manual_seed(config.seed + self.rank)
+        self.sampler = ClipSampler(
+            data.images, data.videos, data.backgrounds, config.clips, clip_generator, self.device
+        )
+        self.evaluate = evaluate
+        self.step = 0
+        self.seconds = 0.0
+        self._stop = False
+        self._rollout: nn.Module = _Rollout(self.network, config)
+        if self.world > 1:
+            ids = [self.device.index] if self.device.type == "cuda" else None
+            self._rollout = nn.parallel.DistributedDataParallel(
+                self._rollout, device_ids=ids, find_unused_parameters=True
+            )
+        folder.mkdir(parents=True, exist_ok=True)
+        if (folder / STATE).is_file():
+            self._resume()
+
+    @property
+    def progress(self) -> float:
+        """How much of the run is done, 0..1."""
+        if self.config.steps:
+            return min(1.0, self.step / self.config.steps)
+        assert self.config.minutes is not None
+        return min(1.0, self.seconds / (60 * self.config.minutes))
+
+    @property
+    def finished(self) -> bool:
+        """Whether the run or its budget is over."""
+        over = self.config.minutes is not None and self.seconds >= 60 * self.config.minutes
+        return self.progress >= 1 or over
+
+    def run(self) -> None:
+        """Train until the run is finished, its budget is spent, or it is interrupted; the state is saved.
+
+        SIGINT and SIGTERM end the current step, save, and return.
+        """
+        handlers = {s: signal.signal(s, self._interrupt) for s in (signal.SIGINT, signal.SIGTERM)}
+        log = RunLog(self.folder) if self.rank == 0 else None
+        started, before = time.monotonic(), self.seconds
+        saved, meter = self.seconds, _Meter()
+        try:
+            while not self._agreed(self.finished or self._stop):
+                meter.add(*self._train_step())
+                self.seconds = self._shared_clock(before + time.monotonic() - started)
+                if log and meter.due:
+                    figures = meter.figures(self.progress, self.optimizer.param_groups[0]["lr"], self.world)
+                    log.write(self.step, figures)
+                    logger.info("%s", _line(self.step, self.progress, self.seconds, figures))
+                if self.seconds - saved > 60 * self.config.save_minutes:
+                    self._checkpoint(log)
+                    saved = self.seconds
+                    started += time.monotonic() - started - (self.seconds - before)
+            self._checkpoint(log)
+        finally:
+            for number, handler in handlers.items():
+                signal.signal(number, handler)
+            if log:
+                log.close()
+
+    def _train_step(self) -> tuple[float, float, int, float]:
+        config, progress = self.config, self.progress
+        stage = config.stage(progress)
+        side = stage.size[int(torch.randint(len(stage.size), (), generator=self.generator))]
+        begun = time.monotonic()
+        clips = self.sampler.sample(
+            stage.batch, side, stage.frames, config.skip.max_skip(progress), stage.video_fraction
+        )
+        making = time.monotonic() - begun
+        for group in self.optimizer.param_groups:
+            group["lr"] = self._rate(progress)
+        truth = max(0.0, 1 - progress / config.truth_until) if config.truth_until else 0.0
+        hard_share = 1 - (1 - config.hard_pixels) * min(1.0, max(0.0, (progress - 0.1) / 0.4))
+        if config.freeze_norm:
+            _freeze_norm(self.network)
+        result: RolloutResult = self._rollout(clips, truth, hard_share, self.generator)
+        self.optimizer.zero_grad(set_to_none=True)
+        result.loss.backward()
+        norm = nn.utils.clip_grad_norm_(self.network.parameters(), config.clip_norm)
+        if torch.isfinite(norm):
+            self.optimizer.step()
+        else:
+            logger.warning("step %d: gradient is not finite; step skipped", self.step)
+        self.step += 1
+        self.average.update(self.network, self.step)
+        return float(result.loss.detach()), float(result.iou), stage.batch, making
+
+    def _rate(self, progress: float) -> float:
+        warm = min(1.0, (self.step + 1) / max(1, self.config.warm_up))
+        decay = (1 - progress) ** 0.9 if self.config.schedule == "poly" else (
+            0.5 * (1 + math.cos(math.pi * progress))
+        )
+        return self.config.rate * warm * max(decay, 1e-3)
+
+    def _checkpoint(self, log: RunLog | None) -> None:
+        """Save state and weights, then evaluate; only the first process does."""
+        if log is None:
+            return
+        state = {
+            "network": self.network.state_dict(),
+            "average": self.average.network.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "generator": self.generator.get_state(),
+            "clip_generator": self.sampler.generator.get_state(),
+            "config": self.network.config.to_dict(),
+            "step": self.step,
+            "seconds": self.seconds,
+        }
+        partial = self.folder / (STATE + ".partial")
+        torch.save(state, partial)
+        os.replace(partial, self.folder / STATE)
+        notes = {"step": str(self.step), "minutes": f"{self.seconds / 60:.1f}"}
+        checkpoints.save(self.average.network, self.folder / WEIGHTS, notes)
+        if self.evaluate is not None:
+            figures = self.evaluate(self.average.network, self.folder, self.step)
+            log.write(self.step, figures)
+            logger.info("step %d: %s", self.step, ", ".join(f"{k} {v:.4f}" for k, v in figures.items()))
+
+    def _resume(self) -> None:
+        path = self.folder / STATE
+        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+        if NetworkConfig.from_dict(_tuples(state["config"])) != self.network.config:
+            raise InputError(f"{path}: is a run of another network; choose another folder")
+        self.network.load_state_dict(state["network"])
+        self.average.network.load_state_dict(state["average"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.step, self.seconds = state["step"], state["seconds"]
+        if self.rank == 0:
+            self.generator.set_state(state["generator"])
+            self.sampler.generator.set_state(state["clip_generator"])
+        else:
+            for generator in (self.generator, self.sampler.generator):
+                generator.manual_seed(self.config.seed + self.rank + 1_000_003 * self.step)
+        logger.info("going on at step %d, %.1f minutes", self.step, self.seconds / 60)
+
+    def _interrupt(self, number: int, frame: object) -> None:
+        logger.info("interrupted; saving after this step")
+        self._stop = True
+
+    def _agreed(self, stop: bool) -> bool:
+        """Whether any process wants to stop."""
+        if self.world == 1:
+            return stop
+        flag = torch.tensor(float(stop), device=self.device)
+        torch.distributed.all_reduce(flag, torch.distributed.ReduceOp.MAX)
+        return bool(flag)
+
+    def _shared_clock(self, seconds: float) -> float:
+        """The first process's clock, so that all follow one schedule."""
+        if self.world == 1:
+            return seconds
+        clock = torch.tensor(seconds, dtype=torch.float64, device=self.device)
+        torch.distributed.broadcast(clock, 0)
+        return float(clock)
+
+
+class _Rollout(nn.Module):
+    """``rollout`` as a module, so that data-parallel training sees one forward pass."""
+
+    def __init__(self, network: SegmentationNetwork, config: TrainConfig) -> None:
+        super().__init__()
+        self.network = network
+        self.config = config
+
+    def forward(
+        self, clips: Clips, truth: float, hard_share: float, generator: torch.Generator
+    ) -> RolloutResult:
+        kind = clips.frames.device.type
+        context: AbstractContextManager[Any] = (
+            torch.autocast(kind, torch.bfloat16) if self.config.bfloat16 else nullcontext()
+        )
+        with context:
+            return rollout(
+                self.network, clips, self.config, truth=truth, hard_share=hard_share, generator=generator
+            )
+
+
+class _Meter:
+    """Means since the last report."""
+
+    def __init__(self) -> None:
+        self._reset()
+
+    def _reset(self) -> None:
+        self._since = time.monotonic()
+        self._loss = self._iou = self._making = 0.0
+        self._steps = self._clips = 0
+
+    def add(self, loss: float, iou: float, clips: int, making: float) -> None:
+        self._loss += loss
+        self._iou += iou
+        self._making += making
+        self._steps += 1
+        self._clips += clips
+
+    @property
+    def due(self) -> bool:
+        return time.monotonic() - self._since > REPORT_SECONDS
+
+    def figures(self, progress: float, rate: float, world: int) -> dict[str, float]:
+        elapsed = time.monotonic() - self._since
+        figures = {
+            "loss": self._loss / self._steps,
+            "iou": self._iou / self._steps,
+            "clips_per_second": world * self._clips / elapsed,
+            "clip_making_share": self._making / elapsed,
+            "rate": rate,
+            "progress": progress,
+        }
+        self._reset()
+        return figures
+
+
+def _line(step: int, progress: float, seconds: float, figures: dict[str, float]) -> str:
+    left = seconds / progress - seconds if progress > 0 else 0.0
+    return (
+        f"step {step} ({progress:.1%}, {left / 60:.0f} min left): loss {figures['loss']:.3f}, "
+        f"IoU {figures['iou']:.3f}, {figures['clips_per_second']:.1f} clips/s"
+    )
+
+
+def _groups(network: nn.Module, config: TrainConfig) -> list[dict[str, Any]]:
+    """Weight decay on convolution weights, none on biases, norms and the temperature."""
+    decayed: list[Tensor] = []
+    free: list[Tensor] = []
+    for parameter in network.parameters():
+        (decayed if parameter.ndim > 1 else free).append(parameter)
+    return [
+        {"params": decayed, "weight_decay": config.weight_decay},
+        {"params": free, "weight_decay": 0.0},
+    ]
+
+
+def _freeze_norm(network: nn.Module) -> None:
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.eval()
+
+
+def _tuples(data: dict[str, Any]) -> dict[str, Any]:
+    return {k: list(v) if isinstance(v, tuple) else v for k, v in data.items()}
+
+
+def _join_group() -> tuple[int, int]:
+    """Rank and number of processes; joins torchrun's group if there is one."""
+    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
+        return 0, 1
+    if not torch.distributed.is_initialized():
+        torch.distributed.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
+    return torch.distributed.get_rank(), torch.distributed.get_world_size()
+
+
+def _own_device(device: torch.device | str) -> torch.device:
+    device = torch.device(device)
+    if device.type == "cuda" and device.index is None:
+        device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
+        torch.cuda.set_device(device)
+    return device
