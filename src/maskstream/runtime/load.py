@@ -1,0 +1,83 @@
+"""A network by name or path, in the runtime that is asked for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from maskstream.errors import InputError
+from maskstream.runtime.protocol import Runtime
+
+WEIGHTS = Path(__file__).parent.parent / "weights"
+CHECKPOINT_SUFFIXES = (".safetensors", ".pth", ".pt")
+ONNX_PROVIDERS = {
+    "cpu": ["CPUExecutionProvider"],
+    "cuda": ["CUDAExecutionProvider", "CPUExecutionProvider"],
+    "coreml": ["CoreMLExecutionProvider", "CPUExecutionProvider"],
+}
+
+
+def shipped_models() -> list[str]:
+    """Names of the networks that came with the package."""
+    return sorted(path.parent.name for path in WEIGHTS.glob("*/model.json"))
+
+
+def load_model(
+    name_or_path: str | Path = "live",
+    runtime: Literal["onnx", "torch"] = "onnx",
+    threads: int | None = None,
+    device: str | None = None,
+) -> Runtime:
+    """Load a network.
+
+    Args:
+        name_or_path: a shipped network's name, the folder of an exported one, or, with ``runtime="torch"``, a
+            ``.safetensors`` of this project or a published STM ``.pth``.
+        runtime: ``"onnx"`` (default, no torch needed) or ``"torch"``.
+        threads: for the CPU; None: one a core, at most four with ONNX Runtime.
+        device: ``"cpu"``, ``"cuda"``, ``"coreml"`` (ONNX Runtime; None: the CPU) or ``"cpu"``, ``"cuda"``,
+            ``"mps"`` (torch; None: the best there is).
+
+    Raises:
+        InputError: there is no such network or device, or the runtime is not installed.
+    """
+    if runtime == "torch":
+        return _load_torch(Path(name_or_path), threads, device)
+    if runtime != "onnx":
+        raise InputError(f"unknown runtime {runtime!r}; choose onnx or torch")
+    if device is not None and device not in ONNX_PROVIDERS:
+        raise InputError(f"device {device!r} is unknown to ONNX Runtime; choose {', '.join(ONNX_PROVIDERS)}")
+    if Path(name_or_path).suffix in CHECKPOINT_SUFFIXES:
+        raise InputError(f"{name_or_path}: is for the torch runtime; choose that, or export it to ONNX first")
+    folder = _folder(str(name_or_path))
+
+    from maskstream.runtime.onnx import OnnxRuntime
+
+    return OnnxRuntime(folder, threads, ONNX_PROVIDERS[device or "cpu"])
+
+
+def _folder(name_or_path: str) -> Path:
+    """A shipped network's name comes first; write ``./live`` for a folder of that name."""
+    shipped = shipped_models()
+    if name_or_path in shipped:
+        return WEIGHTS / name_or_path
+    if not Path(name_or_path).is_dir():
+        raise InputError(
+            f"{name_or_path}: no such network; shipped are: {', '.join(shipped) or 'none'}; "
+            "or give the folder of an exported one"
+        )
+    return Path(name_or_path)
+
+
+def _load_torch(path: Path, threads: int | None, device: str | None) -> Runtime:
+    if path.suffix not in CHECKPOINT_SUFFIXES:
+        raise InputError(f"{path}: the torch runtime needs a .safetensors or .pth file")
+    try:
+        import torch
+
+        from maskstream.runtime.pytorch import load_checkpoint
+    except ModuleNotFoundError as error:
+        raise InputError(f"the torch runtime needs {error.name}; pip install 'maskstream[train]'") from error
+    if threads is not None:
+        torch.set_num_threads(threads)
+    return load_checkpoint(path, device)

@@ -1,0 +1,189 @@
+"""Objects of a stream: masks that a user gives, under any ids, and probabilities of all objects together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from maskstream.errors import InputError
+from maskstream.runtime.protocol import Floats
+
+MAX_ID = 2**31 - 1
+LEAST_PROBABILITY = 1e-7
+
+
+@dataclass(frozen=True)
+class GivenMasks:
+    """Masks of some objects on one frame, checked.
+
+    Attributes:
+        ids: ascending.
+        masks: ``(N, H, W)`` bool, or float32 in 0..1 that sum to 1 at most.
+    """
+
+    ids: tuple[int, ...]
+    masks: NDArray[np.bool_] | Floats
+
+    @property
+    def claimed(self) -> Floats:
+        """``(H, W)`` how much of each pixel is one of these objects, 0..1."""
+        total: Floats = np.minimum(self.masks.sum(0, dtype=np.float32), 1)
+        return total
+
+    def resized(self, height: int, width: int) -> Floats:
+        """``(N, height, width)`` soft masks: how much of each pixel's area is the object."""
+        return resize_planes(self.masks.astype(np.float32), height, width)
+
+
+def parse_masks(
+    masks: ArrayLike, ids: Sequence[int] | int | None, height: int, width: int, known: Sequence[int] = ()
+) -> GivenMasks:
+    """Check the masks that a user gives for a frame.
+
+    Args:
+        masks: one of
+            a label map ``(H, W)`` of integers, 0 = background;
+            one mask ``(H, W)`` of bool;
+            several masks ``(N, H, W)`` of bool, 0/1 integers, or floats in 0..1, which may overlap.
+        ids: which objects. With a label map: only these (None: all in it). With one bool mask: its id
+            (None: 1). With several masks: one id each.
+        height: of the frame.
+        width: of the frame.
+        known: ids that exist already; their masks may be empty (the object is not in this frame).
+
+    Raises:
+        InputError: another size or type than these, an id below 1 or given twice, or an empty first mask.
+    """
+    array = np.asarray(masks)
+    if array.ndim not in (2, 3) or array.shape[-2:] != (height, width):
+        raise InputError(
+            f"masks of shape {array.shape} on a frame of {width}x{height} pixels (width x height): "
+            f"give a label map of shape {(height, width)} or masks of shape {('N', height, width)}"
+        )
+    wanted = None if ids is None else _checked_ids(ids)
+    if array.ndim == 2 and array.dtype == np.bool_:
+        wanted, stack = wanted or [1], array[None]
+    elif array.ndim == 2:
+        wanted, stack = _split_label_map(array, wanted)
+    elif wanted is None:
+        raise InputError("masks of shape (N, H, W) need ids: one for each mask")
+    else:
+        stack = _checked_stack(array)
+    if len(wanted) != len(stack):
+        raise InputError(f"{len(stack)} masks but {len(wanted)} ids: give one id for each mask")
+    for object_id, mask in zip(wanted, stack, strict=True):
+        if object_id not in known and not mask.any():
+            raise InputError(f"the first mask of object {object_id} is empty: mark at least one pixel")
+    order = np.argsort(wanted)
+    return GivenMasks(tuple(wanted[i] for i in order), _without_overlap(stack[order]))
+
+
+def _checked_ids(ids: Sequence[int] | int) -> list[int]:
+    checked: list[int] = []
+    for object_id in np.atleast_1d(np.asarray(ids)):
+        if not isinstance(object_id, np.integer) or not 1 <= object_id <= MAX_ID:
+            raise InputError(f"object id {object_id} is not a positive integer")
+        if object_id in checked:
+            raise InputError(f"object id {object_id} is given twice")
+        checked.append(int(object_id))
+    return checked
+
+
+def _split_label_map(
+    label_map: NDArray[np.generic], wanted: list[int] | None
+) -> tuple[list[int], NDArray[np.bool_]]:
+    if not np.issubdtype(label_map.dtype, np.integer):
+        raise InputError(
+            f"a label map of {label_map.dtype}: give integers, or a soft mask as (1, H, W) with its id"
+        )
+    if wanted is None:
+        wanted = _checked_ids(present[present != 0]) if (present := np.unique(label_map)).any() else []
+    if not wanted:
+        raise InputError("the label map is all background: mark at least one pixel, or give no masks")
+    return wanted, label_map[None] == np.array(wanted).reshape(-1, 1, 1)
+
+
+def _checked_stack(masks: NDArray[np.generic]) -> NDArray[np.bool_] | Floats:
+    if masks.dtype == np.bool_:
+        return masks.astype(np.bool_)
+    if not np.issubdtype(masks.dtype, np.integer) and not np.issubdtype(masks.dtype, np.floating):
+        raise InputError(f"masks of {masks.dtype}: give bool, or floats in 0..1")
+    stack = masks.astype(np.float32)
+    if not ((stack >= 0) & (stack <= 1)).all():
+        raise InputError(
+            "masks hold values outside 0..1 (255 is no mask value): give bool, or floats in 0..1"
+        )
+    return stack.astype(np.bool_) if np.issubdtype(masks.dtype, np.integer) else stack
+
+
+def _without_overlap(masks: NDArray[np.bool_] | Floats) -> NDArray[np.bool_] | Floats:
+    """Where masks add up to more than one, each gets its share."""
+    total = masks.sum(0, dtype=np.float32)
+    if total.max(initial=0) <= 1:
+        return masks
+    shared: Floats = (masks / np.maximum(total, 1)).astype(np.float32)
+    return shared
+
+
+def soft_aggregate(logits: Floats) -> Floats:
+    """Probabilities of objects that compete for pixels, from each one's own logit (STM, Oh et al. 2019).
+
+    The background's own probability is that of no object being there; all are clamped to [1e-7, 1 - 1e-7],
+    and their odds, normalised to sum 1, are the result.
+
+    Args:
+        logits: ``(N, H, W)``.
+
+    Returns:
+        ``(N, H, W)`` float32; the background has the rest.
+    """
+    limit = np.float32(np.log((1 - LEAST_PROBABILITY) / LEAST_PROBABILITY))
+    odds: Floats = np.exp(np.clip(logits, -limit, limit, dtype=np.float32))
+    # 1 - p = 1 / (1 + odds) keeps the digits that 1 - p loses where p is almost 1.
+    background = np.prod(1 / (1 + odds), axis=0)
+    np.clip(background, LEAST_PROBABILITY, 1 - LEAST_PROBABILITY, out=background)
+    odds /= odds.sum(0) + background / (1 - background)
+    return odds
+
+
+def sum_of_others(probabilities: Floats) -> Floats:
+    """``(N, H, W)``: for each object the sum of all other objects' probabilities, clamped to 0..1."""
+    others: Floats = np.clip(probabilities.sum(0) - probabilities, 0, 1)
+    return others
+
+
+def let_given_win(predicted: Floats, positions: Sequence[int], given: Floats) -> Floats:
+    """Probabilities where the given masks have what they claim, and the predicted objects share the rest.
+
+    Args:
+        predicted: ``(N, H, W)`` probabilities; what stands at the given positions does not matter.
+        positions: which of the N objects the given masks are of.
+        given: ``(len(positions), H, W)`` in 0..1.
+    """
+    result: Floats = predicted * (1 - np.minimum(given.sum(0, dtype=np.float32), 1))
+    result[list(positions)] = given
+    return result
+
+
+def resize_planes(planes: Floats, height: int, width: int) -> Floats:
+    """Resize each plane of ``(N, H, W)``: by area where it shrinks, else bilinearly."""
+    if planes.shape[1:] == (height, width):
+        return planes
+    resized = np.empty((len(planes), height, width), np.float32)
+    for position, plane in enumerate(planes):
+        resized[position] = resize(plane, height, width)
+    return resized
+
+
+def resize(image: NDArray[np.generic], height: int, width: int) -> NDArray[np.generic]:
+    """Resize ``(H, W)`` or ``(H, W, 3)``: by area where both sides shrink, else bilinearly; same type."""
+    shrinks = height <= image.shape[0] and width <= image.shape[1]
+    source: Any = np.ascontiguousarray(image)
+    interpolation = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+    resized: NDArray[np.generic] = cv2.resize(source, (width, height), interpolation=interpolation)
+    return resized

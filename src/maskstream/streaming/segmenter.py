@@ -1,0 +1,439 @@
+"""Mark objects once, get them in every later frame: one frame in, one result out, in bounded memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from time import perf_counter
+from typing import Any, Literal, TypeVar
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from maskstream.errors import InputError
+from maskstream.runtime.load import load_model
+from maskstream.runtime.protocol import Floats, MemoryEntry, Runtime
+from maskstream.streaming.geometry import Geometry
+from maskstream.streaming.memory import MemoryBank, MemoryPolicy, Reference
+from maskstream.streaming.objects import (
+    GivenMasks,
+    let_given_win,
+    parse_masks,
+    resize,
+    resize_planes,
+    soft_aggregate,
+    sum_of_others,
+)
+from maskstream.streaming.segmentation import Prediction, Segmentation, Timing
+
+Frame = NDArray[np.uint8]
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class _Group:
+    """Objects that share all their reference frames, and so one memory bank.
+
+    An older frame says nothing of an object that was marked later, so objects marked at different frames
+    are segmented apart.
+    """
+
+    ids: tuple[int, ...]
+    bank: MemoryBank
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """The last frame with its result, at inner size; memorised when the next one comes.
+
+    Attributes:
+        frame_index: its index.
+        frame: ``(h, w, 3)`` RGB.
+        ids: of the objects in ``probabilities``.
+        probabilities: ``(N, h, w)``.
+        given: ids of those whose masks were given for it and are not memorised yet.
+        features: what the network made of the frame, if it has been asked.
+        is_due: whether it is still to be memorised.
+    """
+
+    frame_index: int
+    frame: Frame
+    ids: tuple[int, ...]
+    probabilities: Floats
+    given: frozenset[int] = frozenset()
+    features: Any = None
+    is_due: bool = False
+
+    def of(self, object_ids: Iterable[int]) -> Floats:
+        """``(len(object_ids), h, w)`` probabilities, zero for objects that were not known."""
+        planes = np.zeros((len(wanted := tuple(object_ids)), *self.frame.shape[:2]), np.float32)
+        for plane, object_id in zip(planes, wanted, strict=True):
+            if object_id in self.ids:
+                plane[:] = self.probabilities[self.ids.index(object_id)]
+        return planes
+
+
+class VideoSegmenter:
+    """Follows any number of objects through a video, frame by frame.
+
+    Object ids are any positive integers. Masks may be given at any frame: they add objects, or correct known
+    ones, while the others are predicted; every frame with a given mask is a reference frame of its objects,
+    and stays in memory. Memory is bounded by the policy.
+
+    A frame of another size than the one before is welcome. Where the network's input stays the same, nothing
+    is lost; otherwise the reference frames and the last frame are resized and memorised anew, and other
+    memory frames are dropped. The same happens when ``size`` is changed.
+
+    Example:
+        >>> segmenter = VideoSegmenter("live")
+        >>> segmenter.step(first_frame, first_label_map)  # doctest: +SKIP
+        >>> segmentation = segmenter.step(next_frame)  # doctest: +SKIP
+        >>> segmentation.label_map, segmentation.probabilities  # doctest: +SKIP
+    """
+
+    def __init__(
+        self,
+        model: Runtime | str | Path = "live",
+        size: int | Literal["native"] | None = None,
+        policy: MemoryPolicy | None = None,
+    ) -> None:
+        """Start with no objects.
+
+        Args:
+            model: a loaded network, or what ``load_model`` takes.
+            size: short side in pixels that frames are shrunk to for the network (smaller frames keep their
+                size); ``"native"``: full size; None: the network's default.
+            policy: what is remembered; None: what the network was made for.
+
+        Raises:
+            InputError: the network cannot be loaded, or the size is too small.
+        """
+        self._runtime = load_model(model) if isinstance(model, str | Path) else model
+        self._policy = policy or MemoryPolicy.of(self._runtime.info)
+        self._groups: list[_Group] = []
+        self._last: _Seen | None = None
+        self._geometry: Geometry | None = None
+        self._frame_index = -1
+        self._seconds: dict[str, float] = {}
+        self.size = size
+
+    @property
+    def model(self) -> Runtime:
+        """The network."""
+        return self._runtime
+
+    @property
+    def policy(self) -> MemoryPolicy:
+        """What is remembered."""
+        return self._policy
+
+    @property
+    def size(self) -> int | Literal["native"]:
+        """Short side that frames are shrunk to; may be changed at any time, from the next step on."""
+        return self._size or "native"
+
+    @size.setter
+    def size(self, size: int | Literal["native"] | None) -> None:
+        info = self._runtime.info
+        if size is None:
+            size = info.default_size or "native"
+        if size != "native" and (not isinstance(size, int) or size < info.stride):
+            raise InputError(f"size is {size!r}; give at least {info.stride} pixels, or 'native'")
+        self._size = None if size == "native" else size
+
+    @property
+    def ids(self) -> tuple[int, ...]:
+        """Ids of all known objects, ascending."""
+        return tuple(sorted(object_id for group in self._groups for object_id in group.ids))
+
+    @property
+    def memory_frames(self) -> dict[int, tuple[int, ...]]:
+        """For each object the indices of its memory frames; -1 is a reference before the start."""
+        return {object_id: group.bank.frames for group in self._groups for object_id in group.ids}
+
+    @property
+    def memory_bytes(self) -> int:
+        """Bytes held from frame to frame: memory frames, reference frames and the last frame."""
+        held = sum(group.bank.nbytes for group in self._groups)
+        if self._last is not None:
+            held += self._last.frame.nbytes + self._last.probabilities.nbytes
+        return held
+
+    def step(
+        self, frame: Frame, masks: ArrayLike | None = None, ids: Sequence[int] | int | None = None
+    ) -> Segmentation:
+        """Take the next frame; find all known objects in it.
+
+        Args:
+            frame: ``(H, W, 3)`` RGB uint8.
+            masks: of objects that are new, or wrong without it, in this frame: a label map ``(H, W)`` of
+                integers (0 = background; objects that are not in it are left alone), one bool mask
+                ``(H, W)``, or several masks ``(N, H, W)`` of bool or floats in 0..1. They win over all
+                predictions.
+            ids: the objects that the masks are of. May be left out for a label map (all in it).
+
+        Returns:
+            Labels and probabilities of all known objects; of none, while nothing was marked yet.
+
+        Raises:
+            InputError: the frame or the masks have another type or size than these, an id is below 1 or
+                given twice, or an object's first mask is empty.
+        """
+        start = self._start_clock()
+        given = self._parse(frame, masks, ids)
+        self._enter(frame)
+        assert self._geometry is not None
+        frame_index = self._frame_index + 1
+        seen, groups, prediction = self._look(frame, frame_index, given, self._geometry, self._last)
+        is_due = self._policy.previous or self._policy.keeps(frame_index) or bool(seen.given)
+        seen = replace(seen, is_due=is_due, features=seen.features if is_due else None)
+        # Nothing above has changed the objects: a step that fails may be tried again.
+        self._groups, self._frame_index = groups, frame_index
+        self._last = seen if seen.ids else None
+        return Segmentation(prediction, frame_index, self._timing(start))
+
+    def add_reference(
+        self, frame: Frame, masks: ArrayLike, ids: Sequence[int] | int | None = None
+    ) -> Segmentation:
+        """Show a frame with masks that is not the next one: from before, from later, or another picture.
+
+        It adds or corrects objects as ``step`` does and stays in memory, but takes no place in time: the next
+        ``step`` goes on from the last one. Give as many as there are before the first step.
+
+        Args:
+            frame: ``(H, W, 3)`` RGB uint8.
+            masks: as in ``step``.
+            ids: as in ``step``.
+
+        Raises:
+            InputError: as in ``step``.
+        """
+        start = self._start_clock()
+        given = self._parse(frame, masks, ids)
+        if self._geometry is None or not self._groups:
+            self._enter(frame)
+        assert self._geometry is not None
+        self._memorize_last()
+        # The stream's geometry stays: a picture of another shape is squeezed into it.
+        geometry = replace(self._geometry, frame=(frame.shape[0], frame.shape[1]))
+        seen, groups, prediction = self._look(frame, self._frame_index, given, geometry, None)
+        marked = [group for group in groups if group.ids[0] in seen.given]
+        for group, entry, reference in self._entries(seen, marked, geometry):
+            if reference is not None:
+                group.bank.add_reference(seen.frame_index, entry, reference)
+        self._groups = groups
+        return Segmentation(prediction, self._frame_index, self._timing(start))
+
+    def remove(self, ids: Iterable[int] | int) -> None:
+        """Forget objects and free their memory. An id may be given again later, as a new object.
+
+        Raises:
+            InputError: an id is not known.
+        """
+        removed = {ids} if isinstance(ids, int) else set(ids)
+        if unknown := sorted(removed - set(self.ids)):
+            known = ", ".join(map(str, self.ids)) or "none"
+            raise InputError(f"object {unknown[0]} cannot be removed: it is not known; known: {known}")
+        self._groups = [group for group in self._parted(removed) if group.ids[0] not in removed]
+        if self._last is not None:
+            stay = tuple(object_id for object_id in self._last.ids if object_id not in removed)
+            self._last = replace(
+                self._last, ids=stay, probabilities=self._last.of(stay), given=self._last.given - removed
+            )
+        if not self._groups:
+            self._last = None
+
+    def reset(self) -> None:
+        """Forget everything, as if no frame had been seen."""
+        self._groups = []
+        self._last = None
+        self._geometry = None
+        self._frame_index = -1
+
+    def _parse(
+        self, frame: Frame, masks: ArrayLike | None, ids: Sequence[int] | int | None
+    ) -> GivenMasks | None:
+        """Check a frame and its masks."""
+        if not isinstance(frame, np.ndarray) or frame.dtype != np.uint8:
+            kind = getattr(frame, "dtype", type(frame).__name__)
+            raise InputError(f"a frame of {kind}: give RGB uint8 of shape (H, W, 3)")
+        if frame.ndim != 3 or frame.shape[2] != 3 or frame.size == 0:
+            raise InputError(f"a frame of shape {frame.shape}: give RGB uint8 of shape (H, W, 3)")
+        if masks is not None:
+            return parse_masks(masks, ids, frame.shape[0], frame.shape[1], self.ids)
+        if ids is not None:
+            raise InputError("ids without masks: give the masks that they name")
+        return None
+
+    def _enter(self, frame: Frame) -> None:
+        """Memorise the last frame, and take on the geometry of this one."""
+        info = self._runtime.info
+        geometry = Geometry.of(frame.shape[0], frame.shape[1], self._size, info.stride)
+        if self._groups and self._geometry is not None and geometry.network != self._geometry.network:
+            self._memorize_anew(geometry)
+        else:
+            self._memorize_last()
+        if self._last is not None:
+            self._last = _fitted(self._last, geometry)
+        self._geometry = geometry
+
+    def _look(
+        self,
+        frame: Frame,
+        frame_index: int,
+        given: GivenMasks | None,
+        geometry: Geometry,
+        previous: _Seen | None,
+    ) -> tuple[_Seen, list[_Group], Prediction]:
+        """Find all objects in a frame, without changing anything.
+
+        Returns:
+            The frame with its result, the objects with those that are new, and the result for the user.
+        """
+        given_ids = frozenset(given.ids if given else ())
+        groups = self._parted(given_ids)
+        if new := tuple(sorted(given_ids - set(self.ids))):
+            groups.append(_Group(new, self._new_bank()))
+        ids = tuple(sorted(object_id for group in groups for object_id in group.ids))
+
+        small = geometry.shrink(frame)
+        probabilities = np.zeros((len(ids), *geometry.inner), np.float32)
+        features = None
+        if predicted := [group for group in groups if group.ids[0] not in given_ids]:
+            features = self._encode(small, geometry)
+            logits = [self._segment(features, group, geometry, previous) for group in predicted]
+            positions = [ids.index(object_id) for group in predicted for object_id in group.ids]
+            probabilities[positions] = soft_aggregate(np.concatenate(logits))
+        result = probabilities
+        if given is not None:
+            positions = [ids.index(object_id) for object_id in given.ids]
+            result = let_given_win(probabilities, positions, given.resized(*geometry.inner))
+        result.flags.writeable = False
+        seen = _Seen(frame_index, small, ids, result, given_ids, features)
+        return seen, groups, Prediction(ids, result, probabilities, given, geometry.frame)
+
+    def _segment(self, features: Any, group: _Group, geometry: Geometry, previous: _Seen | None) -> Floats:
+        """Logits of a group's objects at inner size."""
+        if previous is None:
+            masks = np.zeros((len(group.ids), *geometry.network), np.float32)
+        else:
+            masks = geometry.pad(previous.of(group.ids))
+        logits = self._timed("segment", self._runtime.segment, features, group.bank.read(), masks)
+        return geometry.crop(logits)
+
+    def _memorize_last(self) -> None:
+        """Memorise the last frame if that is due and has not been done."""
+        last = self._last
+        if last is None or not last.is_due or self._geometry is None:
+            return
+        keep = self._policy.keeps(last.frame_index)
+        groups = self._groups
+        if not (keep or self._policy.previous):
+            groups = [group for group in groups if group.ids[0] in last.given]
+        self._remember(last, groups, self._geometry, keep)
+
+    def _memorize_anew(self, geometry: Geometry) -> None:
+        """Start the memory again, at another network size, from the reference frames and the last one."""
+        groups = [_Group(group.ids, self._new_bank()) for group in self._groups]
+        features: dict[int, Any] = {}  # groups may share the frames
+        for old, new in zip(self._groups, groups, strict=True):
+            for frame_index, reference in old.bank.references:
+                small = _resized_frame(reference.frame, geometry)
+                if id(reference.frame) not in features:
+                    features[id(reference.frame)] = self._encode(small, geometry)
+                masks, others = (
+                    resize_planes(planes.astype(np.float32) / np.float32(255), *geometry.inner)
+                    for planes in (reference.masks, reference.others)
+                )
+                entry = self._memorize(small, features[id(reference.frame)], masks, others, geometry)
+                new.bank.add_reference(frame_index, entry, reference)
+        if self._last is not None:
+            self._last = _fitted(self._last, geometry)
+            self._remember(self._last, groups, geometry, keep=self._policy.max_frames != 0)
+        self._groups = groups
+
+    def _remember(self, seen: _Seen, groups: list[_Group], geometry: Geometry, keep: bool) -> None:
+        """Put the last frame into the banks of these groups, as far as it shows their objects."""
+        groups = [group for group in groups if group.ids[0] in seen.ids]
+        for group, entry, reference in self._entries(seen, groups, geometry):
+            group.bank.remember(seen.frame_index, entry, keep, reference)
+        self._last = replace(seen, given=frozenset(), features=None, is_due=False)
+
+    def _entries(
+        self, seen: _Seen, groups: list[_Group], geometry: Geometry
+    ) -> list[tuple[_Group, MemoryEntry, Reference | None]]:
+        """What each group is to remember of a frame; all are memorised in one call."""
+        if not groups:
+            return []
+        positions = [seen.ids.index(object_id) for group in groups for object_id in group.ids]
+        masks, others = seen.probabilities[positions], sum_of_others(seen.probabilities)[positions]
+        features = self._encode(seen.frame, geometry) if seen.features is None else seen.features
+        key, shrinkage, value = self._memorize(seen.frame, features, masks, others, geometry)
+        shared = self._runtime.info.shared_key
+        entries, start = [], 0
+        for group in groups:
+            part = slice(start, start + len(group.ids))
+            start = part.stop
+            of_keys = slice(None) if shared else part
+            entry = MemoryEntry(key[of_keys], None if shrinkage is None else shrinkage[of_keys], value[part])
+            is_given = group.ids[0] in seen.given
+            reference = Reference.of(seen.frame, masks[part], others[part]) if is_given else None
+            entries.append((group, entry, reference))
+        return entries
+
+    def _encode(self, frame: Frame, geometry: Geometry) -> Any:
+        return self._timed("encode", self._runtime.encode, geometry.pad_frame(frame))
+
+    def _memorize(
+        self, frame: Frame, features: Any, masks: Floats, others: Floats, geometry: Geometry
+    ) -> MemoryEntry:
+        padded = geometry.pad_frame(frame), features, geometry.pad(masks), geometry.pad(others)
+        return self._timed("memorize", self._runtime.memorize, *padded)
+
+    def _new_bank(self) -> MemoryBank:
+        return MemoryBank(self._policy, self._runtime.info.shared_key, self._runtime.empty)
+
+    def _parted(self, chosen: Iterable[int]) -> list[_Group]:
+        """The groups, split so that each is wholly among the chosen objects or wholly not."""
+        chosen = frozenset(chosen)
+        parted = []
+        for group in self._groups:
+            inside = [i for i, object_id in enumerate(group.ids) if object_id in chosen]
+            outside = [i for i, object_id in enumerate(group.ids) if object_id not in chosen]
+            if not inside or not outside:
+                parted.append(group)
+                continue
+            for part in (inside, outside):
+                parted.append(_Group(tuple(group.ids[i] for i in part), group.bank.select(part)))
+        return parted
+
+    def _start_clock(self) -> float:
+        self._seconds = {"encode": 0.0, "memorize": 0.0, "segment": 0.0}
+        return perf_counter()
+
+    def _timing(self, start: float) -> Timing:
+        return Timing(**self._seconds, total=perf_counter() - start)
+
+    def _timed(self, name: str, call: Callable[..., Result], *args: Any) -> Result:
+        start = perf_counter()
+        try:
+            return call(*args)
+        finally:
+            self._seconds[name] += perf_counter() - start
+
+
+def _fitted(seen: _Seen, geometry: Geometry) -> _Seen:
+    """A frame with its result at another geometry's inner size."""
+    if seen.frame.shape[:2] == geometry.inner:
+        return seen
+    return replace(
+        seen,
+        frame=_resized_frame(seen.frame, geometry),
+        probabilities=resize_planes(seen.probabilities, *geometry.inner),
+        features=None,
+    )
+
+
+def _resized_frame(frame: Frame, geometry: Geometry) -> Frame:
+    return resize(frame, *geometry.inner).astype(np.uint8, copy=False)
