@@ -197,9 +197,9 @@ def _cached(
     """The set that ``cache`` holds if it was packed from the same items, else a new one, saved there."""
     key = hashlib.sha256(repr([FORMAT, *identity]).encode()).hexdigest()
     if cache is not None and cache.exists():
-        # Mapped, not read: several processes then share one copy, and start at once.
+        # Read, not mapped: where the page cache is reclaimed early, random reads of a mapped file starve training.
         try:
-            stored = torch.load(cache, mmap=True, weights_only=True)
+            stored = torch.load(cache, weights_only=True)
             stored_key = stored["key"]
         except Exception as error:  # zip, pickle and torch each raise their own
             raise InputError(f"{cache} is no packed data set; delete it or name another file") from error
