@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any
 
 from maskstream.data.clip_config import ClipConfig, SkipSchedule
 from maskstream.errors import InputError
@@ -101,3 +102,40 @@ class TrainConfig:
     def stage(self, progress: float) -> Stage:
         """The stage at ``progress``."""
         return next((s for s in self.stages if progress < s.until), self.stages[-1])
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data, for JSON."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> TrainConfig:
+        """The config that ``to_dict`` described; missing fields keep their defaults.
+
+        Raises:
+            InputError: a field is unknown or has an impossible value.
+        """
+        built: TrainConfig = _built(cls, data, "training config")
+        return built
+
+
+_NESTED = {"skip": SkipSchedule, "clips": ClipConfig}
+
+
+def _built(kind: type[Any], data: dict[str, Any], where: str) -> Any:
+    """A frozen dataclass from plain data: lists become tuples, nested configs their own classes."""
+    known = {f.name for f in fields(kind)}
+    if unknown := sorted(set(data) - known):
+        raise InputError(f"{where}: unknown field {unknown[0]!r}; known: {', '.join(sorted(known))}")
+    values: dict[str, Any] = {}
+    for name, value in data.items():
+        if name == "stages":
+            value = tuple(_built(Stage, stage, "training stage") for stage in value)
+        elif name in _NESTED:
+            value = _built(_NESTED[name], value, name)
+        elif isinstance(value, list):
+            value = tuple(value)
+        values[name] = value
+    try:
+        return kind(**values)
+    except TypeError as error:
+        raise InputError(f"{where}: {error}") from error

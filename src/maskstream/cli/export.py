@@ -1,0 +1,41 @@
+"""``maskstream export``: trained weights to ONNX, to run without torch."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+NAME = "export"
+HELP = "turn trained weights into ONNX graphs that run without torch"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("weights", type=Path, help=".safetensors of a run, or a published STM .pth")
+    parser.add_argument("-o", "--output", type=Path, required=True, metavar="FOLDER", help="of the graphs")
+    parser.add_argument("--name", help="what messages call it (the network's own name)")
+    parser.add_argument("--size", type=int, help="default short side in pixels")
+    parser.add_argument("--every", type=int, help="keep every how many-th frame in memory")
+    parser.add_argument("--max-frames", type=int, help="keep at most this many of them")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Load, export, and say where."""
+    from dataclasses import asdict, replace
+
+    from maskstream.network import checkpoints
+    from maskstream.network.onnx_export import GRAPHS, export
+    from maskstream.runtime.pytorch import info_for
+
+    network = checkpoints.load(args.weights)
+    given = {
+        "name": args.name,
+        "default_size": args.size,
+        "memory_every": args.every,
+        "memory_max_frames": args.max_frames,
+    }
+    info = replace(info_for(network.config), **{k: v for k, v in given.items() if v is not None})
+    export(network, args.output, asdict(info))
+    size = sum((args.output / f"{graph}.onnx").stat().st_size for graph in GRAPHS)
+    print(f"{args.output}: {info.name}, {size / 1e6:.1f} MB in {len(GRAPHS)} graphs")
+    return 0
