@@ -56,7 +56,9 @@ def test_single_object_of_id_255_survives_the_round_trip(tmp_path: Path) -> None
     assert read_label_map(tmp_path / "m.png").ids == (255,)
 
 
-@pytest.mark.parametrize("palette", [[0, 0, 0, 255, 0, 0, 0, 255, 0], [0, 0, 0, 128, 128, 128, 255, 255, 255]])
+@pytest.mark.parametrize(
+    "palette", [[0, 0, 0, 255, 0, 0, 0, 255, 0], [0, 0, 0, 128, 128, 128, 255, 255, 255]]
+)
 def test_foreign_palette_keeps_indices_as_ids(tmp_path: Path, palette: list[int]) -> None:
     image = Image.fromarray(two_objects())
     image.putpalette(palette)
