@@ -142,11 +142,12 @@ def soft_aggregate(logits: Floats) -> Floats:
     Returns:
         ``(N, H, W)`` float32; the background has the rest.
     """
-    limit = np.float32(np.log((1 - LEAST_PROBABILITY) / LEAST_PROBABILITY))
-    odds: Floats = np.exp(np.clip(logits, -limit, limit, dtype=np.float32))
-    # 1 - p = 1 / (1 + odds) keeps the digits that 1 - p loses where p is almost 1.
-    background = np.prod(1 / (1 + odds), axis=0)
-    np.clip(background, LEAST_PROBABILITY, 1 - LEAST_PROBABILITY, out=background)
+    small = np.exp(-np.abs(logits, dtype=np.float32))
+    p: Floats = np.where(logits < 0, small, 1) / (1 + small)
+    background = np.prod(1 - p, axis=0)
+    for probability in (p, background):
+        np.clip(probability, LEAST_PROBABILITY, 1 - LEAST_PROBABILITY, out=probability)
+    odds: Floats = p / (1 - p)
     odds /= odds.sum(0) + background / (1 - background)
     return odds
 
