@@ -5,8 +5,8 @@ import av
 import cv2
 import numpy as np
 import pytest
+from tiny_clips import ClipMaker, numbered
 
-from conftest import ClipMaker, numbered
 from maskstream.errors import InputError
 from maskstream.video.colour import ColourTags
 from maskstream.video.probe import probe

@@ -5,8 +5,8 @@ from typing import Any
 import av
 import numpy as np
 import pytest
+from tiny_clips import TICK, ClipMaker, number_of, numbered
 
-from conftest import TICK, ClipMaker, number_of, numbered
 from maskstream.errors import InputError
 from maskstream.video.colour import ColourTags
 from maskstream.video.probe import probe
@@ -142,6 +142,22 @@ def test_audio_that_the_container_cannot_hold_is_left_out_with_a_warning(
     copy(source, tmp_path / "out.webm", audio_from=source)
     assert "(aac) is left out" in caplog.text
     assert probe(tmp_path / "out.webm").audio == ()
+
+
+def test_sound_of_no_media_file_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "text.mp4").write_text("no sound")
+    with (
+        pytest.raises(InputError, match="can't be opened to copy its sound"),
+        VideoWriter(tmp_path / "out.mp4", audio_from=tmp_path / "text.mp4") as writer,
+    ):
+        writer.write(numbered(0))
+    assert [f.name for f in tmp_path.iterdir()] == ["text.mp4"]
+
+
+def test_folder_of_images_has_no_sound(tmp_path: Path) -> None:
+    with VideoWriter(tmp_path / "out.mp4", audio_from=tmp_path) as writer:
+        writer.write(numbered(0))
+    assert probe(tmp_path / "out.mp4").audio == ()
 
 
 def test_file_appears_only_when_it_is_whole(tmp_path: Path) -> None:

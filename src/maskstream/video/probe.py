@@ -24,7 +24,7 @@ from maskstream.video.colour import ColourTags
 from maskstream.video.images import list_images, read_image
 
 #: PyAV 19 always reads metadata this way and has no such arguments; before, a Latin-1 title was an error.
-_OPEN_OPTIONS: dict[str, Any] = (
+OPEN_OPTIONS: dict[str, Any] = (
     {"metadata_errors": "surrogateescape"} if int(av.__version__.split(".")[0]) < 19 else {}
 )
 
@@ -155,7 +155,7 @@ def open_video(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
         InputError: the file can't be opened, or holds no video stream, or one of an unknown codec.
     """
     try:
-        container = av.open(str(path), **_OPEN_OPTIONS)
+        container = av.open(str(path), **OPEN_OPTIONS)
     except FFmpegError as error:
         raise InputError(
             f"{path}: not a readable video ({_reason(error)}); it is damaged, cut short or of another kind"

@@ -23,7 +23,7 @@ from av.video.stream import VideoStream
 
 from maskstream.errors import InputError
 from maskstream.video.colour import BT601, BT709, LIMITED, ColourTags, YuvConverter
-from maskstream.video.probe import VideoInfo, fraction
+from maskstream.video.probe import OPEN_OPTIONS, VideoInfo, fraction
 
 logger = logging.getLogger(__name__)
 
@@ -102,12 +102,12 @@ class VideoWriter:
             fps: frames a second; the source's if None, 24 without a source.
             codec: ``h264``, ``hevc`` or ``vp9``; by the file name if None.
             crf: quality, lower is better: 18 looks lossless in H.264, 23 is ordinary.
-            audio_from: file whose audio streams are copied without re-encoding.
+            audio_from: file whose audio streams are copied without re-encoding; a folder of images has none.
             start: moment of the source (seconds) that becomes 0 in the file; times are kept if None.
             end: audio from this moment of the source (seconds) on is left out; none is if None.
 
         Raises:
-            InputError: unknown file name suffix or codec, or the two don't go together.
+            InputError: unknown file name suffix or codec, or the two don't go together; no such folder.
         """
         self._path = Path(path)
         known = _CONTAINERS.get(self._path.suffix.lower())
@@ -263,7 +263,7 @@ class VideoWriter:
         if self._codec == "hevc" and self._format in ("mp4", "mov"):
             context.codec_tag = "hvc1"  # the tag that Apple's players ask for
         self._stream = stream
-        if self._audio_from is not None:
+        if self._audio_from is not None and not Path(self._audio_from).is_dir():
             self._audio = _AudioCopy(Path(self._audio_from), self._output, self._start, self._end)
 
     def _mux(self, packets: list[Packet[VideoStream]]) -> None:
@@ -286,7 +286,10 @@ class _AudioCopy:
 
     def __init__(self, source: Path, output: OutputContainer, start: Fraction, end: Fraction | None) -> None:
         self._start, self._end = start, end
-        self._container: InputContainer = av.open(str(source))
+        try:
+            self._container: InputContainer = av.open(str(source), **OPEN_OPTIONS)
+        except FFmpegError as error:
+            raise InputError(f"{source}: can't be opened to copy its sound; name a media file") from error
         self._streams: dict[int, AudioStream] = {}
         for stream in self._container.streams.audio:
             name = stream.codec_context.name if stream.codec_context else "unknown"
@@ -327,11 +330,18 @@ class _AudioCopy:
         """Copy the packets up to a time in the output (seconds), or all that are left."""
         while True:
             if self._waiting is None:
-                self._waiting = next(self._packets, None)
+                self._waiting = self._next()
             if self._waiting is None or (time is not None and self._waiting[0] > time):
                 return
             output.mux(self._waiting[1])
             self._waiting = None
+
+    def _next(self) -> tuple[Fraction, Packet[Any]] | None:
+        try:
+            return next(self._packets, None)
+        except FFmpegError as error:
+            logger.warning("%s: its sound ends early, the rest is damaged (%s)", self._container.name, error)
+            return None
 
     def close(self) -> None:
         self._packets = iter(())
