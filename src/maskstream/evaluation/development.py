@@ -115,6 +115,13 @@ def labelled_sequences(videos: Iterable[LabelledVideo]) -> Iterator[tuple[str, L
         yield video.name, (frame.load() for frame in video.frames)
 
 
+def overall(scores: Iterable[ObjectScores]) -> tuple[float, float, float]:
+    """J, F and J&F over the objects of all sequences together, each object counting once, as in DAVIS."""
+    per_object = [(j.mean(), f.mean()) for of in scores for j, f in zip(of.j, of.f, strict=True)]
+    j, f = np.mean(per_object, axis=0).tolist()
+    return j, f, (j + f) / 2
+
+
 def score_table(results: Sequence[SequenceScores]) -> str:
     """The scores of sequences as a Markdown table, aligned so that it reads well as plain text too.
 
@@ -125,8 +132,8 @@ def score_table(results: Sequence[SequenceScores]) -> str:
         [
             result.name,
             str(len(result.predicted.ids)),
-            *_three(result.predicted),
-            *(_three(result.baselines[name])[-1] for name in BASELINES),
+            *_as_text(result.predicted),
+            *(_as_text(result.baselines[name])[-1] for name in BASELINES),
             f"{result.milliseconds:.0f}",
         ]
         for result in results
@@ -136,8 +143,8 @@ def score_table(results: Sequence[SequenceScores]) -> str:
             [
                 "mean",
                 str(sum(len(result.predicted.ids) for result in results)),
-                *_three(*(result.predicted for result in results)),
-                *(_three(*(result.baselines[name] for result in results))[-1] for name in BASELINES),
+                *_as_text(*(result.predicted for result in results)),
+                *(_as_text(*(result.baselines[name] for result in results))[-1] for name in BASELINES),
                 f"{fmean(result.milliseconds for result in results):.0f}",
             ]
         )
@@ -179,8 +186,5 @@ def _evaluate(segmenter: Segmenter, name: str, frames: LabelledFrames) -> Sequen
     return scorer.scores(name, 1000 * median(seconds))
 
 
-def _three(*scores: ObjectScores) -> tuple[str, str, str]:
-    """J, F and J&F over all objects of the given scores, as text."""
-    j = float(np.mean([value for of in scores for value in of.j.mean(axis=1)]))
-    f = float(np.mean([value for of in scores for value in of.f.mean(axis=1)]))
-    return f"{j:.3f}", f"{f:.3f}", f"{(j + f) / 2:.3f}"
+def _as_text(*scores: ObjectScores) -> list[str]:
+    return [f"{value:.3f}" for value in overall(scores)]
