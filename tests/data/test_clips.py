@@ -11,6 +11,7 @@ from maskstream.errors import InputError  # noqa: E402
 
 pytestmark = pytest.mark.torch
 
+DEFAULT = ClipConfig()
 NO_LAYERS = (1.0,)
 TRUE_COLOURS = ClipConfig(
     brightness=0,
@@ -54,7 +55,7 @@ def films(lengths=(12, 9), steps=(1, 5), height=48, width=80):
     return VideoSet(paint(labels), labels, start, torch.tensor(lengths), torch.tensor(steps), aspect)
 
 
-def sampler(images=None, videos=None, backgrounds=None, config=ClipConfig(), seed=0):
+def sampler(images=None, videos=None, backgrounds=None, config=DEFAULT, seed=0):
     return ClipSampler(images, videos, backgrounds, config, torch.Generator().manual_seed(seed))
 
 
@@ -63,7 +64,7 @@ def places(side=64):
     return ImageSet(paint(empty), empty, torch.ones(3), torch.zeros(3, dtype=torch.bool))
 
 
-def everything(config=ClipConfig(), seed=0):
+def everything(config=DEFAULT, seed=0):
     return sampler(stills(), films(), places(), config, seed)
 
 
@@ -75,7 +76,7 @@ def interior(labels):
 
 
 def assert_labels_match_colours(clips):
-    """Each object shows a colour of its own, the same in all frames, seen nowhere else. Edges blend half and half."""
+    """Each object shows a colour of its own, the same in all frames, nowhere else but at blended edges."""
     sure = interior(clips.labels)
     for frames, labels, inside, count in zip(clips.frames, clips.labels, sure, clips.objects, strict=True):
         pixels = frames.permute(0, 2, 3, 1)
@@ -214,6 +215,13 @@ def test_paste_only_images_are_never_shown_whole():
 def test_sets_without_objects_are_refused():
     with pytest.raises(InputError, match="no image or video holds"):
         sampler(places(), backgrounds=places())
+
+
+def test_ids_reserved_for_pasted_objects_are_refused():
+    source = stills()
+    source.labels[3][source.labels[3] == 2] = 241
+    with pytest.raises(InputError, match="image 3 uses object ids over 239"):
+        sampler(source)
 
 
 @pytest.mark.parametrize(("size", "frames"), [(60, 3), (64, 1)])

@@ -18,8 +18,9 @@ def whole(height, width, shift=0.0):
 def test_the_unmoved_view_is_the_picture_itself():
     pictures = torch.randint(0, 256, (3, 3, 24, 32), dtype=torch.uint8)
     which = torch.tensor([2])
-    seen = warps.sample_pictures(pictures, which, whole(24, 32).points)
-    assert torch.allclose(seen, pictures[which] / 255, atol=1e-3)
+    seen = torch.empty(1, 3, 1, 24, 32)
+    warps.sample_pictures(pictures, which, whole(24, 32).points, seen)
+    assert torch.allclose(seen[:, :, 0], pictures[which] / 255, atol=1e-3)
 
 
 def test_the_unmoved_view_keeps_labels_to_the_pixel():
@@ -56,6 +57,6 @@ def test_displacement_is_nothing_at_time_zero():
     draws = Draws(torch.Generator().manual_seed(0), torch.device("cpu"))
     warp = warps.displacement(draws, warps.times(draws, 3, 4), 0.1 * torch.ones(3))
     fine = warps.evaluate(warp, 32, 48)
-    assert fine.shape == (3, 4, 5, 7, 2)
+    assert fine.shape == (3, 4, 3, 4, 2)
     assert fine[:, 0].abs().max() == 0
     assert fine[:, 1:].abs().amax((1, 2, 3, 4)).min() > 0

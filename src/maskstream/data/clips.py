@@ -22,6 +22,7 @@ __all__ = ["ClipConfig", "ClipSampler", "Clips", "SkipSchedule"]
 _log = logging.getLogger(__name__)
 _START_TRIES = 6  # places tried in a video for a first frame that shows an object
 _BATCH_TRIES = 10
+_FIRST_LAYER_ID = 240  # pasted objects carry the ids from here on until a clip is finished
 
 
 @dataclass(frozen=True)
@@ -39,16 +40,6 @@ class Clips:
     objects: Tensor
 
 
-@dataclass(frozen=True)
-class _Base:
-    """Lowest layer of some clips; a look-alike may copy ``object_id`` of still ``image`` (-1: none)."""
-
-    frames: Tensor
-    labels: Tensor
-    image: Tensor
-    object_id: Tensor
-
-
 class ClipSampler:
     """Makes training clips from still images, videos and photographs of places.
 
@@ -63,7 +54,7 @@ class ClipSampler:
         device: where the sets are kept and clips are made.
 
     Raises:
-        InputError: nothing that was given holds an object.
+        InputError: nothing that was given holds an object, or a label map uses ids from 240 to 254.
     """
 
     def __init__(
@@ -94,6 +85,13 @@ class ClipSampler:
             self._frame_ids = _id_areas(self._videos.labels) >= config.min_object_area
         self._has_stills = bool(self._still_ids.any())
         self._has_cutouts = bool(self._cutout_ids.any())
+        for kind, ids in (("image", self._still_ids), ("frame", self._frame_ids)):
+            high = ids[:, _FIRST_LAYER_ID:VOID].any(1)
+            if bool(high.any()):
+                where = int(high.to(torch.uint8).argmax())
+                raise InputError(
+                    f"clips: {kind} {where} uses object ids over {_FIRST_LAYER_ID - 1}; renumber them"
+                )
         if not (self._has_stills or self._has_cutouts or bool(self._frame_ids.any())):
             raise InputError("clips: no image or video holds a labelled object; check the label maps")
 
@@ -113,6 +111,9 @@ class ClipSampler:
             frames: frames of a clip, at least 2.
             max_skip: largest gap between two frames of a video clip, in source frames.
             video_fraction: chance that a clip stands on a real video (ignored while only one kind exists).
+
+        Returns:
+            Clips on videos first, then on stills, then on photographs.
 
         Raises:
             InputError: the size is no multiple of 8, fewer than 2 frames are wanted, or the sets give no clip
@@ -144,104 +145,96 @@ class ClipSampler:
         self, batch: int, size: tuple[int, int], frames: int, max_skip: int, video_fraction: float
     ) -> Clips:
         config, draws = self.config, self._draws
-        video, still, photo = self._kinds(batch, frames, video_fraction)
-        image = torch.full((batch,), -1, device=self.device)
-        object_id = torch.zeros((batch,), dtype=torch.int64, device=self.device)
         canvas = torch.empty((batch, frames, 3, *size), device=self.device)
         labels = torch.zeros((batch, frames, *size), dtype=torch.uint8, device=self.device)
+        # An object of each clip's still, which look-alikes may copy.
+        image = torch.full((batch,), -1, device=self.device)
+        object_id = torch.zeros((batch,), dtype=torch.int64, device=self.device)
         counts = torch.zeros((batch,), dtype=torch.int64, device=self.device)
-        bases = []
-        if len(video):
-            bases.append((video, self._video(len(video), size, frames, max_skip), config.video_layers))
-        if len(still):
-            bases.append((still, self._still(len(still), size, frames), config.still_layers))
-        if len(photo):
-            bases.append((photo, self._photo(len(photo), size, frames), config.background_layers))
-        for members, base, weights in bases:
-            canvas[members], labels[members] = base.frames, base.labels
-            image[members], object_id[members] = base.image, base.object_id
-            counts[members] = draws.weighted(torch.tensor(weights), len(members))
-        highest = config.max_objects
+        videos, stills = self._kinds(batch, frames, video_fraction)
+        first, second = videos, videos + stills
+        if videos:
+            self._video(canvas[:first], labels[:first], max_skip)
+            counts[:first] = draws.weighted(torch.tensor(config.video_layers), videos)
+        if stills:
+            image[first:second], object_id[first:second] = self._still(
+                canvas[first:second], labels[first:second]
+            )
+            counts[first:second] = draws.weighted(torch.tensor(config.still_layers), stills)
+        if second < batch:
+            self._photo(canvas[second:])
+            counts[second:] = draws.weighted(torch.tensor(config.background_layers), batch - second)
         if self._images is not None and self._has_cutouts:
             needy = ~((labels[:, 0] > 0) & (labels[:, 0] < VOID)).flatten(1).any(1)
             counts = torch.where(needy, counts.clamp(min=1), counts)
             layers = synthetic.plan_layers(
                 self._images, self._cutout_ids, counts, needy, (image, object_id), size, frames, config, draws
             )
-            synthetic.paste(layers, self._images, canvas, labels, config.max_objects + 1, draws)
-            highest += int(counts.max())
+            synthetic.paste(layers, self._images, canvas, labels, _FIRST_LAYER_ID, draws)
         colour.jitter(canvas, config, draws)
         colour.degrade(canvas, config, draws)
-        labels, objects = self._compacted(labels, highest)
+        labels, objects = self._compacted(labels)
         return Clips(canvas, labels, objects)
 
-    def _kinds(self, batch: int, frames: int, video_fraction: float) -> tuple[Tensor, Tensor, Tensor]:
-        """Rows of the batch that stand on a video, on a still, on a photograph."""
+    def _kinds(self, batch: int, frames: int, video_fraction: float) -> tuple[int, int]:
+        """How many clips of the batch stand on videos and on stills; the rest stand on photographs."""
         videos = self._videos is not None and bool((self._videos.length >= frames).any())
         photos = self._backgrounds is not None and self._has_cutouts
         if not (videos or photos or self._has_stills):
             raise InputError(f"clips: no video has {frames} frames, and there is nothing else to show")
-        on_video = self._draws.uniform((batch,)) < video_fraction
-        on_photo = self._draws.chance((batch,), self.config.background if self._has_stills else 1.0) & photos
-        on_video = torch.full_like(on_video, videos) & (on_video | (not (photos or self._has_stills)))
-        kinds = (on_video, ~on_video & ~on_photo, ~on_video & on_photo)
-        rows = [kind.nonzero()[:, 0] for kind in kinds]
-        return rows[0], rows[1], rows[2]
+        fraction = (video_fraction if photos or self._has_stills else 1.0) if videos else 0.0
+        photo = (self.config.background if self._has_stills else 1.0) if photos else 0.0
+        on_video, on_photo = self._draws.chance((batch,), fraction), self._draws.chance((batch,), photo)
+        return int(on_video.sum()), int((~on_video & ~on_photo).sum())
 
-    def _video(self, n: int, size: tuple[int, int], frames: int, max_skip: int) -> _Base:
-        """A few frames of real videos, in order or reversed, through nearly the same view."""
+    def _video(self, canvas: Tensor, labels: Tensor, max_skip: int) -> None:
+        """Fill clips with a few frames of real videos, in order or reversed, through nearly the same view."""
         assert self._videos is not None
         config, draws, videos = self.config, self._draws, self._videos
+        n, frames, height, width = labels.shape
         video, which = pick_frames(videos, self._frame_ids.any(1), n, frames, max_skip, config, draws)
-        ids, there = draws.choose(self._frame_ids[which[:, 0]], config.max_objects)
-        wanted = ids.masked_fill(~there, 0)
+        focus = draws.choose(self._frame_ids[which[:, 0]], 1)[0]
         aspect = videos.aspect[video]
         found = videos.labels[which]
-        centre, extent = warps.boxes(found[:, 0] == wanted[:, :1, None].to(torch.uint8), aspect)
-        middle, view = self._view(aspect, size, centre, extent)
+        centre, extent = warps.boxes(found[:, 0] == focus[:, :, None].to(torch.uint8), aspect)
+        middle, view = self._view(aspect, (height, width), centre, extent)
         middle = middle[:, None] + draws.normal((n, frames, 2), config.video_jitter) * view[:, None, None]
         flat = torch.zeros((n, frames), device=self.device)
-        mirror = draws.chance((n, 1), config.flip).expand(n, frames)
-        angle = flat + draws.normal((n, 1), 2.0)
-        turn = warps.linear_map(flat + view[:, None], angle, flat + draws.normal((n, 1), 0.03), mirror)
-        lattice = self._lattice(size, middle, turn).flatten(0, 1)[:, None]
-        where = warps.grid(lattice, aspect.repeat_interleave(frames), *size)
-        shown = warps.sample_pictures(videos.frames, which.flatten(), where.points).view(n, frames, 3, *size)
-        labels = warps.sample_labels(found.flatten(0, 1), where).view(n, frames, *size)
-        nothing = torch.full((n,), -1, device=self.device)
-        return _Base(shown, _kept(labels, wanted), nothing, nothing.clamp(min=0))
+        turn = warps.linear_map(
+            flat + view[:, None],
+            flat + draws.normal((n, 1), 2.0),
+            flat + draws.normal((n, 1), 0.03),
+            draws.chance((n, 1), config.flip).expand(n, frames),
+        )
+        lattice = self._lattice((height, width), middle, turn).flatten(0, 1)[:, None]
+        where = warps.grid(lattice, aspect.repeat_interleave(frames), height, width)
+        warps.sample_pictures(videos.frames, which.flatten(), where.points, canvas.flatten(0, 1)[:, :, None])
+        labels.copy_(warps.sample_labels(found.flatten(0, 1), where).view(labels.shape))
 
-    def _still(self, n: int, size: tuple[int, int], frames: int) -> _Base:
-        """Still images as a moving, slightly yielding picture."""
+    def _still(self, canvas: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        """Fill clips with stills as moving, yielding pictures; gives their indices and an id in each."""
         assert self._images is not None
         config, draws, images = self.config, self._draws, self._images
+        n = len(labels)
         which = draws.weighted(self._still_ids.any(1), n)
-        ids, there = draws.choose(self._still_ids[which], config.max_objects)
-        wanted = ids.masked_fill(~there, 0)
-        focus = wanted[:, 0]
-        centre, extent = warps.boxes(
-            images.labels[which] == focus.to(torch.uint8)[:, None, None], images.aspect[which]
-        )
-        middle, view = self._view(images.aspect[which], size, centre, extent)
-        where = self._camera(images.aspect[which], size, frames, middle, view)
-        labels = warps.sample_labels(images.labels[which], where).view(n, frames, *size)
-        dropped = draws.chance((n, 1), config.drop_labels) & self._has_cutouts
-        return _Base(
-            _shown(images, which, where, frames), _kept(labels, wanted.masked_fill(dropped, 0)), which, focus
-        )
+        focus = draws.choose(self._still_ids[which], 1)[0][:, 0]
+        source, aspect = images.labels[which], images.aspect[which]
+        centre, extent = warps.boxes(source == focus.to(torch.uint8)[:, None, None], aspect)
+        where = self._camera(canvas, aspect, centre, extent)
+        warps.sample_pictures(images.images, which, where.points, canvas.transpose(1, 2))
+        shown = ~(draws.chance((n, 1, 1, 1), config.drop_labels) & self._has_cutouts)
+        torch.mul(warps.sample_labels(source, where).view(labels.shape), shown, out=labels)
+        return which, focus
 
-    def _photo(self, n: int, size: tuple[int, int], frames: int) -> _Base:
-        """Photographs of places, with no labels."""
+    def _photo(self, canvas: Tensor) -> None:
+        """Fill clips with photographs of places, which hold nothing to label."""
         assert self._backgrounds is not None
-        images, draws = self._backgrounds, self._draws
+        images, draws, n = self._backgrounds, self._draws, len(canvas)
         which = draws.weighted(torch.ones(len(images)), n)
         aspect = images.aspect[which]
-        anywhere = torch.stack([aspect, torch.ones_like(aspect)], -1)
-        middle, view = self._view(aspect, size, draws.uniform((n, 2), -1.0, 1.0) * anywhere, anywhere)
-        where = self._camera(aspect, size, frames, middle, view)
-        nothing = torch.full((n,), -1, device=self.device)
-        labels = torch.zeros((n, frames, *size), dtype=torch.uint8, device=self.device)
-        return _Base(_shown(images, which, where, frames), labels, nothing, nothing.clamp(min=0))
+        whole = torch.stack([aspect, torch.ones_like(aspect)], -1)
+        where = self._camera(canvas, aspect, draws.uniform((n, 2), -1.0, 1.0) * whole, whole)
+        warps.sample_pictures(images.images, which, where.points, canvas.transpose(1, 2))
 
     def _view(
         self, aspect: Tensor, size: tuple[int, int], centre: Tensor, extent: Tensor
@@ -257,11 +250,11 @@ class ClipSampler:
         middle = centre + draws.uniform((n, 2), -0.8, 0.8) * view[:, None] * shape
         return middle.maximum(-room).minimum(room), view
 
-    def _camera(
-        self, aspect: Tensor, size: tuple[int, int], frames: int, middle: Tensor, view: Tensor
-    ) -> warps.Grid:
-        """Grid, frames sharing a source, of a view that moves over a still."""
-        config, draws, n = self.config, self._draws, len(aspect)
+    def _camera(self, canvas: Tensor, aspect: Tensor, centre: Tensor, extent: Tensor) -> warps.Grid:
+        """Where the frames of ``canvas`` find their pixels when the view moves over stills near some box."""
+        config, draws = self.config, self._draws
+        n, frames, _, height, width = canvas.shape
+        middle, view = self._view(aspect, (height, width), centre, extent)
         time = warps.times(draws, n, frames)
         speed = 2 * view * draws.log_uniform((n,), *config.camera_shift)
         middle = middle[:, None] + warps.path(draws, time, 2) * speed[:, None, None]
@@ -273,21 +266,25 @@ class ClipSampler:
             draws.chance((n, 1), config.flip).expand(n, frames),
         )
         warp = warps.displacement(draws, time, 2 * view * draws.uniform((n,), *config.camera_warp))
-        lattice = self._lattice(size, middle, turn) + warps.evaluate(warp, *size)
-        return warps.grid(lattice, aspect, *size)
+        lattice = self._lattice((height, width), middle, turn) + warps.evaluate(warp, height, width)
+        return warps.grid(lattice, aspect, height, width)
 
     def _lattice(self, size: tuple[int, int], middle: Tensor, turn: Tensor) -> Tensor:
         """Source positions ``(n, T, gh, gw, 2)`` of a view's nodes."""
         node = warps.nodes(*size, self.device) * torch.tensor([size[1] / size[0], 1.0], device=self.device)
         return middle[:, :, None, None] + torch.einsum("ntij,yxj->ntyxi", turn, node)
 
-    def _compacted(self, labels: Tensor, highest: int) -> tuple[Tensor, Tensor]:
+    def _compacted(self, labels: Tensor) -> tuple[Tensor, Tensor]:
         """Keep up to ``max_objects`` objects that the first frame shows, numbered 1..K in random order."""
         config = self.config
         enough = config.min_first_pixels / 192**2
-        there = _id_areas(labels[:, 0])[:, 1 : highest + 1] >= enough
-        ids, kept = self._draws.choose(there, config.max_objects)
-        return _kept(labels, (ids + 1).masked_fill(~kept, 0)), kept.sum(1)
+        ids, kept = self._draws.choose(_id_areas(labels[:, 0]) >= enough, config.max_objects)
+        result = (labels == VOID).view(torch.uint8).mul_(VOID)
+        for number in range(config.max_objects):
+            # The first columns are the kept ones; an id that no pixel has stands for none.
+            value = torch.where(kept[:, number], ids[:, number], 0).to(torch.uint8).view(-1, 1, 1, 1)
+            result += ((labels == value) & (value > 0)).view(torch.uint8).mul_(number + 1)
+        return result, kept.sum(1)
 
 
 def pick_frames(
@@ -321,29 +318,6 @@ def pick_frames(
     best = useful[which[:, :, 0]].to(torch.uint8).argmax(1)
     rows = torch.arange(n, device=best.device)
     return video.view(n, _START_TRIES)[rows, best], which[rows, best]
-
-
-def _shown(images: ImageSet, which: Tensor, where: warps.Grid, frames: int) -> Tensor:
-    """Stills seen through moving views, ``(n, T, 3, H, W)``."""
-    shown = warps.sample_pictures(images.images, which, where.points)
-    return shown.view(len(which), 3, frames, -1, shown.shape[-1]).transpose(1, 2)
-
-
-def _kept(labels: Tensor, wanted: Tensor) -> Tensor:
-    """Number the wanted ids 1, 2, ... and make all others background; void stays.
-
-    Args:
-        labels: ``(n, T, H, W)`` uint8.
-        wanted: ``(n, K)`` int64 ids, 0 for none.
-    """
-    shape = (-1, 1, 1, 1)
-    result = (labels == VOID) * torch.tensor(VOID, dtype=torch.uint8, device=labels.device)
-    number = torch.zeros_like(wanted[:, 0])
-    for column in wanted.unbind(1):
-        number = number + (column > 0)
-        value = torch.where(column > 0, number, 0).to(torch.uint8)
-        result += (labels == column.to(torch.uint8).view(shape)) * value.view(shape)
-    return result
 
 
 def _id_areas(labels: Tensor) -> Tensor:

@@ -14,10 +14,10 @@ from maskstream.data.clip_config import ClipConfig
 from maskstream.data.draws import Draws
 from maskstream.data.tensors import ImageSet
 
-_PATCHES = (0.25, 0.5, 1.0)  # sides of the rendered patches, as fractions of the clip's
+_PATCHES = (0.25, 0.375, 0.5, 0.75, 1.0)  # sides of the rendered patches, as fractions of the clip's
 _LEVELS = 3  # a cut-out is averaged down at most this many times before it is sampled
 _LARGEST_ZOOM = 2.0  # beyond this a cut-out looks like a blur
-_BLUR_STEPS = 4
+_BLUR_STEPS = 3
 
 
 class Role(IntEnum):

@@ -19,7 +19,7 @@ from torch import Tensor
 from maskstream.data.draws import Draws
 from maskstream.data.tensors import VOID
 
-_NODE_PIXELS = 8  # spacing of the lattice
+_NODE_PIXELS = 16  # spacing of the lattice
 _WARP_NODES = 4  # of the random displacement, along each side
 
 
@@ -137,24 +137,21 @@ def sample_image(source: Tensor, points: Tensor, padding: str = "reflection") ->
     return F.grid_sample(source, points, mode="bilinear", padding_mode=padding, align_corners=False)
 
 
-def sample_pictures(pictures: Tensor, which: Tensor, points: Tensor) -> Tensor:
+def sample_pictures(pictures: Tensor, which: Tensor, points: Tensor, out: Tensor) -> None:
     """Bilinear samples of some of many pictures, reflected at their borders.
 
     Args:
         pictures: ``(N, 3, h, w)`` uint8.
         which: ``(n,)`` int64 indices.
-        points: ``(n, H, W, 2)`` from `grid`.
-
-    Returns:
-        ``(n, 3, H, W)`` float32 0..1.
+        points: ``(n, K * H, W, 2)`` from `grid`.
+        out: ``(n, 3, K, H, W)`` float32 of any strides, filled with values from 0 to 1.
     """
-    shown = torch.empty((len(which), 3, *points.shape[1:3]), device=pictures.device)
     # On a processor a few at a time: the float copies of large sources then stay in its cache.
     step = 4 if pictures.device.type == "cpu" else max(1, len(which))
     for first in range(0, len(which), step):
         part = slice(first, first + step)
-        shown[part] = sample_image(pictures[which[part]].float(), points[part])
-    return shown.mul_(1 / 255)
+        seen = sample_image(pictures[which[part]].float(), points[part])
+        torch.mul(seen.view(out[part].shape), 1 / 255, out=out[part])
 
 
 def sample_labels(source: Tensor, where: Grid) -> Tensor:
