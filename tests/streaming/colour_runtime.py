@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from maskstream.runtime.aggregation import soft_aggregate
 from maskstream.runtime.protocol import Floats, Memory, MemoryEntry, ModelInfo
 
 STRIDE = 16
@@ -57,6 +58,9 @@ class ColourRuntime:
             plane = np.log(p / (1 - p)).reshape(logits.shape[1] // STRIDE, -1)
             logits[n] = plane.repeat(STRIDE, 0).repeat(STRIDE, 1)
         return logits
+
+    def aggregate(self, logits: Floats) -> Floats:
+        return soft_aggregate(logits)
 
     def empty(self, shape: tuple[int, ...]) -> Floats:
         self.allocated += 1

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from maskstream.errors import InputError
-from maskstream.streaming.objects import let_given_win, parse_masks, soft_aggregate, sum_of_others
+from maskstream.runtime.aggregation import soft_aggregate
+from maskstream.streaming.objects import let_given_win, parse_masks, sum_of_others
 
 
 def stm_rule(logits: np.ndarray) -> np.ndarray:

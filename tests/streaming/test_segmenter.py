@@ -320,7 +320,7 @@ def test_memory_is_constant_over_two_thousand_frames() -> None:
                 held, traced, allocated = segmenter.memory_bytes, _traced(), runtime.allocated
         assert segmenter.memory_bytes == held
         assert runtime.allocated == allocated
-        assert _traced() - traced < 1900  # less than a byte a frame
+        assert _traced() - traced < 20_000  # one mask a frame would be eight megabytes
     finally:
         tracemalloc.stop()
     assert segmenter.memory_frames[1] == (0, 9, 1980, 1985, 1990, 1995, 1998)

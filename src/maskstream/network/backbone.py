@@ -21,18 +21,27 @@ class PlainTrunk(nn.Module):
         channels: channels at each stride.
     """
 
-    def __init__(self, widths: tuple[int, int, int, int], depths: tuple[int, int, int, int]) -> None:
+    def __init__(
+        self, widths: tuple[int, int, int, int], depths: tuple[int, int, int, int], *, masks: bool = False
+    ) -> None:
         super().__init__()
         self.channels = dict(zip(STRIDES, widths, strict=True))
-        stages, width = [], 3
+        stages, width = [], 5 if masks else 3
         for out, depth in zip(widths, depths, strict=True):
             down = conv_norm_relu(width, out, stride=2)
             stages.append(nn.Sequential(*down, *(NormedResidualBlock(out) for _ in range(depth))))
             width = out
         self.stages = nn.ModuleList(stages)
 
-    def forward(self, image: Tensor) -> dict[int, Tensor]:
-        """``(B, 3, H, W)`` normalised image to ``{stride: (B, C, H/stride, W/stride)}``."""
+    def forward(
+        self, image: Tensor, masks: Tensor | None = None, others: Tensor | None = None
+    ) -> dict[int, Tensor]:
+        """``(B, 3, H, W)`` normalised image to ``{stride: (B, C, H/stride, W/stride)}``.
+
+        A trunk made with ``masks=True``, for a memory encoder, also takes masks and others ``(B, 1, H, W)``.
+        """
+        if masks is not None and others is not None:
+            image = torch.cat([image, masks, others], 1)
         features = {}
         for stride, stage in zip(STRIDES, self.stages, strict=True):
             image = stage(image)
@@ -109,9 +118,7 @@ class TimmTrunk(nn.Module):
 def build_trunk(config: NetworkConfig, *, finest: int, masks: bool = False) -> PlainTrunk | TimmTrunk:
     """The trunk that a config names; ``finest`` is the smallest stride whose features are needed."""
     if config.backbone == "plain":
-        if masks:
-            raise InputError("network config: the plain trunk has no full memory encoder; use 'light'")
-        return PlainTrunk(config.trunk_widths, config.trunk_depths)
+        return PlainTrunk(config.trunk_widths, config.trunk_depths, masks=masks)
     return TimmTrunk(config.backbone, finest=finest, pretrained=config.pretrained, masks=masks)
 
 

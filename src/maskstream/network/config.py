@@ -37,6 +37,8 @@ class NetworkConfig:
         decoder_width: channels of the decoder at 1/16, 1/8, 1/4 and 1/2.
         decoder_norm: batch norm in the decoder (folded away at export); STM has none.
         skip_depth: residual blocks on each image-only skip branch (STM: 1).
+        object_slots: room for objects in soft aggregation, of which the unused take part with odds of 1e-7, as
+            the published STM's ten do; 0: as many as there are.
     """
 
     name: str = "custom"
@@ -58,6 +60,7 @@ class NetworkConfig:
     decoder_width: tuple[int, int, int, int] = (256, 256, 256, 256)
     decoder_norm: bool = False
     skip_depth: int = 1
+    object_slots: int = 0
 
     def __post_init__(self) -> None:
         for field, allowed in (("memory_encoder", ("full", "light")), ("similarity", ("dot", "l2", "cosine"))):

@@ -7,7 +7,7 @@ from maskstream.network.config import NetworkConfig
 
 PRESETS = {
     # The published STM graph (Oh et al., ICCV 2019), exactly.
-    "stm": NetworkConfig(name="stm"),
+    "stm": NetworkConfig(name="stm", object_slots=10),
     # The winner of the DAVIS 2020 semi-supervised challenge (Zhang et al., DAVIS workshop 2020).
     "damo": NetworkConfig(
         name="damo", backbone="resnest101e", spatial_constraint=True, aspp=True, refinement=True

@@ -17,6 +17,7 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 
 from maskstream.errors import InputError
+from maskstream.runtime.aggregation import soft_aggregate
 from maskstream.runtime.protocol import Floats, Memory, MemoryEntry, ModelInfo
 
 MAX_DEFAULT_THREADS = 4
@@ -85,6 +86,10 @@ class OnnxRuntime:
             feeds["memory_shrinkage"] = memory.shrinkage
         logits: Floats = self._segment.run(feeds)["logits"].numpy()
         return logits
+
+    def aggregate(self, logits: Floats) -> Floats:
+        """See ``Runtime.aggregate``."""
+        return soft_aggregate(logits)
 
     def empty(self, shape: tuple[int, ...]) -> Floats:
         """A numpy array; see ``Runtime.empty``."""

@@ -36,6 +36,11 @@ class Tensor(Protocol):
     def __setitem__(self, index: Any, value: Any) -> None: ...
 
 
+def as_numpy(tensor: Any) -> NDArray[Any]:
+    """A copy in numpy, wherever the tensor is."""
+    return np.array(tensor.cpu() if hasattr(tensor, "cpu") else tensor)
+
+
 @dataclass(frozen=True)
 class ModelInfo:
     """What is to be known of a network before it is run; ``model.json`` beside exported graphs.
@@ -142,6 +147,12 @@ class Runtime(Protocol):
 
         Returns:
             ``(N, H, W)``; the object's probability, seen alone, is the sigmoid.
+        """
+
+    def aggregate(self, logits: Floats) -> Floats:
+        """Soft aggregation: ``(N, H, W)`` logits of all objects of a frame to probabilities that share it.
+
+        A runtime does it itself so that the exact rounding of its own arithmetic is kept.
         """
 
     def empty(self, shape: tuple[int, ...]) -> Tensor:

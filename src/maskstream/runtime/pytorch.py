@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from maskstream.errors import InputError
 from maskstream.network import checkpoints
+from maskstream.network.aggregation import soft_aggregate
 from maskstream.network.config import STRIDE, NetworkConfig
 from maskstream.network.model import Features, SegmentationNetwork
 from maskstream.network.model import MemoryEntry as NetworkMemory
@@ -72,6 +73,13 @@ class TorchRuntime:
         result: Floats = logits.float().cpu().numpy()
         return result
 
+    @torch.inference_mode()
+    def aggregate(self, logits: Floats) -> Floats:
+        """See ``Runtime.aggregate``."""
+        empty_slots = max(0, self.network.config.object_slots - len(logits))
+        shares: Floats = soft_aggregate(torch.from_numpy(logits), empty_slots)[1:].numpy()
+        return shares
+
     def empty(self, shape: tuple[int, ...]) -> torch.Tensor:
         """A tensor on the device; see ``Runtime.empty``."""
         return torch.empty(shape, dtype=self.dtype, device=self.device)
@@ -80,7 +88,7 @@ class TorchRuntime:
         return torch.from_numpy(np.ascontiguousarray(array)).to(self.device, self.dtype)
 
     def _image(self, frame: NDArray[np.uint8]) -> torch.Tensor:
-        return self._tensor(frame).permute(2, 0, 1)[None] / 255
+        return self._tensor(frame.transpose(2, 0, 1))[None] / 255
 
 
 def load_checkpoint(path: str | Path, device: str | None = None, half: bool = False) -> TorchRuntime:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from maskstream.errors import InputError
-from maskstream.runtime.protocol import Floats, Memory, MemoryEntry, ModelInfo, Tensor
+from maskstream.runtime.protocol import Floats, Memory, MemoryEntry, ModelInfo, Tensor, as_numpy
 
 Allocate = Callable[[tuple[int, ...]], Tensor]
 
@@ -94,9 +95,9 @@ class _Slot:
 class MemoryBank:
     """The memory frames of objects that share all their reference frames.
 
-    All lie side by side in arrays that are made once, so that a read is a view: first the previous frame, if
-    the policy wants it, then the kept ones. Their order is of no meaning to a memory read, so a
-    dropped frame's place is simply used again.
+    All lie side by side in arrays that are made once, so that a read is a view: first the kept frames, then
+    the previous one, as in the published STM. Their order is of no meaning to a memory read but for its
+    rounding, so a dropped frame's place is simply used again.
     """
 
     def __init__(self, policy: MemoryPolicy, shared_key: bool, allocate: Allocate) -> None:
@@ -111,7 +112,6 @@ class MemoryBank:
         self._shared_key = shared_key
         self._allocate = allocate
         self._slots: dict[int, _Slot] = {}  # by place, oldest first
-        self._first_place = int(policy.previous)
         self._previous: int | None = None
         self._store: Memory | None = None
 
@@ -148,7 +148,7 @@ class MemoryBank:
             self._keep(_Slot(frame_index, reference), entry)
         elif self._policy.previous:
             self._previous = frame_index
-            self._write(0, entry)
+            self._write(self._end, entry)
 
     def add_reference(self, frame_index: int, entry: MemoryEntry, reference: Reference) -> None:
         """Take in a reference frame from outside the stream; the newest frame stays what it is."""
@@ -158,7 +158,7 @@ class MemoryBank:
         """All memory frames, without a copy; T is the length of ``frames``."""
         if self._store is None:
             raise RuntimeError("a memory bank is read before anything is kept in it")
-        used = slice(self._first_place - (self._previous is not None), self._end)
+        used = slice(self._end + (self._previous is not None))
         key, shrinkage, value = self._store
         return Memory(key[used], None if shrinkage is None else shrinkage[used], value[used])
 
@@ -180,9 +180,36 @@ class MemoryBank:
             )
         return chosen
 
+    def state(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+        """Everything in it, as plain data and arrays, for ``restored``."""
+        arrays: dict[str, NDArray[Any]] = {}
+        slots = []
+        for place, slot in self._slots.items():
+            slots.append([place, slot.frame_index, slot.reference is not None])
+            if slot.reference is not None:
+                for field in ("frame", "masks", "others"):
+                    arrays[f"{place}.{field}"] = getattr(slot.reference, field)
+        for field, tensor in zip(Memory._fields, self._store or (), strict=False):
+            if tensor is not None:
+                arrays[field] = as_numpy(tensor[: self._end + (self._previous is not None)])
+        return {"slots": slots, "previous": self._previous}, arrays
+
+    def restored(self, state: dict[str, Any], arrays: Mapping[str, NDArray[Any]]) -> MemoryBank:
+        """This bank, empty until now, with what ``state`` told of another."""
+        self._previous = state["previous"]
+        for place, frame_index, is_reference in state["slots"]:
+            reference = None
+            if is_reference:
+                reference = Reference(*(arrays[f"{place}.{field}"] for field in ("frame", "masks", "others")))
+            self._slots[place] = _Slot(frame_index, reference)
+        for place in range(len(arrays.get("key", ()))):
+            shrinkage = arrays["shrinkage"][place] if "shrinkage" in arrays else None
+            self._write(place, MemoryEntry(arrays["key"][place], shrinkage, arrays["value"][place]))
+        return self
+
     @property
     def _end(self) -> int:
-        return self._first_place + len(self._slots)
+        return len(self._slots)
 
     def _keep(self, slot: _Slot, entry: MemoryEntry) -> None:
         is_reference = slot.reference is not None
@@ -192,8 +219,15 @@ class MemoryBank:
         if bound is not None and len(alike) >= bound:
             place = alike[int(is_reference)]
             del self._slots[place]
+        elif self._previous is not None:
+            self._write(place + 1, self._at(place))  # make room: the previous frame stays the last
         self._slots[place] = slot
         self._write(place, entry)
+
+    def _at(self, place: int) -> MemoryEntry:
+        """A copy of what lies at a place."""
+        assert self._store is not None
+        return MemoryEntry(*(tensor if tensor is None else tensor[place] + 0 for tensor in self._store))
 
     def _write(self, place: int, entry: MemoryEntry) -> None:
         key, shrinkage, value = self._room(place, entry)
@@ -208,7 +242,7 @@ class MemoryBank:
         if store is not None and place < store.key.shape[0]:
             return store
         bound = self._policy.max_frames
-        capacity = self._first_place + 1 + (4 if bound is None else bound)
+        capacity = int(self._policy.previous) + 1 + (4 if bound is None else bound)
         if store is not None:
             capacity = 2 * store.key.shape[0]
         key = self._grown(store and store.key, capacity, entry.key)
@@ -226,7 +260,7 @@ class MemoryBank:
         return new
 
     def _copy(self, tensor: Tensor, positions: slice | list[int]) -> Tensor:
-        picked = tensor[: self._end, positions]
+        picked = tensor[: self._end + (self._previous is not None), positions]
         copy = self._allocate((tensor.shape[0], *picked.shape[1:]))
         copy[: picked.shape[0]] = picked
         return copy

@@ -14,7 +14,6 @@ from maskstream.errors import InputError
 from maskstream.runtime.protocol import Floats
 
 MAX_ID = 2**31 - 1
-LEAST_PROBABILITY = 1e-7
 
 
 @dataclass(frozen=True)
@@ -130,32 +129,17 @@ def _without_overlap(masks: NDArray[np.bool_] | Floats) -> NDArray[np.bool_] | F
     return shared
 
 
-def soft_aggregate(logits: Floats) -> Floats:
-    """Probabilities of objects that compete for pixels, from each one's own logit (STM, Oh et al. 2019).
-
-    The background's own probability is that of no object being there; all are clamped to [1e-7, 1 - 1e-7],
-    and their odds, normalised to sum 1, are the result.
-
-    Args:
-        logits: ``(N, H, W)``.
-
-    Returns:
-        ``(N, H, W)`` float32; the background has the rest.
-    """
-    small = np.exp(-np.abs(logits, dtype=np.float32))
-    p: Floats = np.where(logits < 0, small, 1) / (1 + small)
-    background = np.prod(1 - p, axis=0)
-    for probability in (p, background):
-        np.clip(probability, LEAST_PROBABILITY, 1 - LEAST_PROBABILITY, out=probability)
-    odds: Floats = p / (1 - p)
-    odds /= odds.sum(0) + background / (1 - background)
-    return odds
-
-
 def sum_of_others(probabilities: Floats) -> Floats:
-    """``(N, H, W)``: for each object the sum of all other objects' probabilities, clamped to 0..1."""
-    others: Floats = np.clip(probabilities.sum(0) - probabilities, 0, 1)
-    return others
+    """``(N, H, W)``: for each object the sum of all other objects' probabilities, clamped to 0..1.
+
+    Sums of those before and those after it: taking an object from the sum of all would leave its rounding.
+    """
+    others = np.zeros_like(probabilities)
+    np.cumsum(probabilities[:-1], axis=0, out=others[1:])
+    if len(probabilities) > 1:
+        others[:-1] += np.cumsum(probabilities[:0:-1], axis=0)[::-1]
+    clipped: Floats = np.clip(others, 0, 1, out=others)
+    return clipped
 
 
 def let_given_win(predicted: Floats, positions: Sequence[int], given: Floats) -> Floats:

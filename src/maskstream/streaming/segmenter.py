@@ -22,7 +22,6 @@ from maskstream.streaming.objects import (
     parse_masks,
     resize,
     resize_planes,
-    soft_aggregate,
     sum_of_others,
 )
 from maskstream.streaming.segmentation import Prediction, Segmentation, Timing
@@ -251,6 +250,52 @@ class VideoSegmenter:
         self._geometry = None
         self._frame_index = -1
 
+    def state(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+        """Everything that is remembered, as plain data and arrays; see ``maskstream.streaming.snapshot``."""
+        arrays: dict[str, NDArray[Any]] = {}
+        groups = []
+        for number, group in enumerate(self._groups):
+            bank, bank_arrays = group.bank.state()
+            groups.append({"ids": group.ids, "bank": bank})
+            arrays |= {f"{number}/{name}": array for name, array in bank_arrays.items()}
+        last = None
+        if self._last is not None:
+            seen = self._last
+            arrays |= {"last/frame": seen.frame, "last/probabilities": seen.probabilities}
+            last = {"ids": seen.ids, "given": sorted(seen.given), "is_due": seen.is_due}
+            last["frame_index"] = seen.frame_index
+        size = self._geometry and self._geometry.frame
+        name = self._runtime.info.name
+        state = {"network": name, "groups": groups, "last": last, "frame": size, "index": self._frame_index}
+        return state, arrays
+
+    def restore(self, state: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> None:
+        """Take on what ``state`` told of a segmenter of the same network and settings.
+
+        Raises:
+            InputError: it was another network.
+        """
+        info = self._runtime.info
+        if state["network"] != info.name:
+            raise InputError(f"the saved state is of network {state['network']!r}, not {info.name!r}")
+        self.reset()
+        for number, group in enumerate(state["groups"]):
+            prefix = f"{number}/"
+            own = {k.removeprefix(prefix): v for k, v in arrays.items() if k.startswith(prefix)}
+            self._groups.append(_Group(tuple(group["ids"]), self._new_bank().restored(group["bank"], own)))
+        if state["frame"] is not None:
+            self._geometry = Geometry.of(*state["frame"], self._size, info.stride)
+        if (last := state["last"]) is not None:
+            self._last = _Seen(
+                last["frame_index"],
+                arrays["last/frame"],
+                tuple(last["ids"]),
+                arrays["last/probabilities"],
+                given=frozenset(last["given"]),
+                is_due=last["is_due"],
+            )
+        self._frame_index = state["index"]
+
     def _parse(
         self, frame: Frame, masks: ArrayLike | None, ids: Sequence[int] | int | None
     ) -> GivenMasks | None:
@@ -304,7 +349,7 @@ class VideoSegmenter:
             features = self._encode(small, geometry)
             logits = [self._segment(features, group, geometry, previous) for group in predicted]
             positions = [ids.index(object_id) for group in predicted for object_id in group.ids]
-            probabilities[positions] = soft_aggregate(np.concatenate(logits))
+            probabilities[positions] = self._runtime.aggregate(np.concatenate(logits))
         result = probabilities
         if given is not None:
             positions = [ids.index(object_id) for object_id in given.ids]
@@ -319,8 +364,7 @@ class VideoSegmenter:
             masks = np.zeros((len(group.ids), *geometry.network), np.float32)
         else:
             masks = geometry.pad(previous.of(group.ids))
-        logits = self._timed("segment", self._runtime.segment, features, group.bank.read(), masks)
-        return geometry.crop(logits)
+        return geometry.crop(self._timed("segment", self._runtime.segment, features, group.bank.read(), masks))
 
     def _memorize_last(self) -> None:
         """Memorise the last frame if that is due and has not been done."""

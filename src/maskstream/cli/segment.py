@@ -1,0 +1,171 @@
+"""``maskstream segment``: objects that are marked in one frame, in every frame of a video."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from maskstream.cli._segment_job import Outputs
+    from maskstream.video.probe import VideoInfo
+
+NAME = "segment"
+HELP = "segment marked objects through a video"
+
+VIDEO_SUFFIXES = (".mp4", ".m4v", ".mov", ".mkv", ".webm")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("input", type=Path, help="video file, or folder of images (JPEGImages/480p/bear)")
+    parser.add_argument(
+        "--mask",
+        action="append",
+        default=[],
+        metavar="[FRAME=]PATH",
+        help="mask of the first frame, or of frame FRAME: an image (palette, grey, colours), or a folder of "
+        "one file an object; may be given for several frames, and several files for one",
+    )
+    out = parser.add_argument_group("output (at least one)")
+    out.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        metavar="PATH",
+        help="folder: a palette PNG for each frame; .json: run lengths; .mp4 and the like: a mask video, or "
+        "the overlay if --overlay is given without a name",
+    )
+    out.add_argument(
+        "--overlay",
+        nargs="?",
+        const="",
+        metavar="VIDEO",
+        help="video of the masks over the frames; without a name: -o if that is a video, else beside it",
+    )
+    out.add_argument("--overwrite", action="store_true", help="replace outputs that exist")
+    what = parser.add_argument_group("what")
+    what.add_argument("--ids", type=_ids, metavar="1,3", help="only these objects of the masks")
+    what.add_argument("--start", type=int, default=0, metavar="FRAME", help="first frame (0)")
+    what.add_argument("--end", type=int, metavar="FRAME", help="frame to stop before")
+    what.add_argument("--every", type=int, default=1, metavar="N", help="only every N-th frame (1)")
+    what.add_argument(
+        "--backward", action="store_true", help="also go back from the first mask to the start of the video"
+    )
+    what.add_argument(
+        "--threshold-soft", action="store_true", help="cut anti-aliased masks at half instead of refusing them"
+    )
+    how = parser.add_argument_group("how")
+    how.add_argument("--model", default="live", help="name of a network, or an exported folder (live)")
+    how.add_argument("--runtime", choices=("onnx", "torch"), default="onnx", help="(onnx)")
+    how.add_argument("--device", help="cpu, cuda, ... (the runtime's choice)")
+    how.add_argument("--threads", type=int, help="of the CPU")
+    how.add_argument(
+        "--size", type=_size, metavar="LINES|native", help="short side that the network sees (its default)"
+    )
+    how.add_argument("--resume", action="store_true", help="go on where an interrupted run stopped")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Check everything, segment, then draw what else was asked for."""
+    from maskstream.cli._segment_job import Range, SegmentJob, read_masks
+    from maskstream.errors import InputError
+    from maskstream.runtime.load import load_model
+    from maskstream.streaming.segmenter import VideoSegmenter
+    from maskstream.video.probe import probe
+
+    if args.every < 1:
+        raise InputError(f"--every is {args.every}; give 1 or more")
+    if args.start < 0 or (args.end is not None and args.end <= args.start):
+        raise InputError(f"--start {args.start} --end {args.end}: no frames between them")
+    info = probe(args.input)
+    outputs = _outputs(args)
+    outputs.check(args.overwrite, args.resume)
+    frames = Range(args.start, args.end, args.every)
+    given = args.mask or _annotation(info, frames.start)
+    if not given:
+        raise InputError(
+            f"{args.input}: nothing is marked; give --mask first.png (or --mask FRAME=mask.png)"
+        )
+    masks = read_masks(given, info, frames, args.ids, args.threshold_soft)
+    model = load_model(args.model, args.runtime, args.threads, args.device)
+    stamp = info.path.stat()
+    identity = {
+        "input": [str(info.path.resolve()), stamp.st_size, stamp.st_mtime],
+        "frames": [args.start, args.end, args.every, args.backward],
+        "network": [args.model, args.runtime, args.size],
+    }
+    if min(masks) > frames.start and not args.backward and not args.quiet:
+        _say(f"frames before the first mask ({min(masks)}) stay empty; --backward goes back from it")
+    job = SegmentJob(
+        info,
+        masks,
+        frames,
+        outputs,
+        backward=args.backward,
+        make_segmenter=lambda: VideoSegmenter(model, size=args.size),
+        identity=identity,
+        quiet=args.quiet,
+    )
+    count = job.run(args.resume)
+    written = [path for path in (outputs.folder, *outputs.files) if path is not None]
+    _say(f"{count} frames: {', '.join(map(str, written))}")
+    return 0
+
+
+def _outputs(args: argparse.Namespace) -> Outputs:
+    """What the endings of the names ask for."""
+    from maskstream.cli._segment_job import Outputs
+    from maskstream.errors import InputError
+
+    output: Path | None = args.output
+    suffix = output.suffix.lower() if output is not None and not output.is_dir() else ""
+    folder = output if suffix == "" else None
+    rle = output if suffix == ".json" else None
+    video = output if suffix in VIDEO_SUFFIXES else None
+    drawn: Path | None = Path(args.overlay) if args.overlay else None
+    if output is not None and suffix and rle is None and video is None:
+        kinds = ", ".join((".json", *VIDEO_SUFFIXES))
+        raise InputError(f"{output}: can't write {suffix} files; name a folder, or a file ending in {kinds}")
+    if args.overlay == "":
+        if output is None:
+            raise InputError("--overlay needs a name, or -o to be named after; give --overlay overlay.mp4")
+        drawn = video or output.with_name(f"{output.stem}-overlay.mp4")
+        video = None
+    if drawn is not None and drawn.suffix.lower() not in VIDEO_SUFFIXES:
+        raise InputError(f"{drawn}: no video; use a name ending in {', '.join(VIDEO_SUFFIXES)}")
+    if output is None and drawn is None:
+        raise InputError("nothing to write; give -o FOLDER, -o masks.json or --overlay overlay.mp4")
+    return Outputs(folder, rle, video, drawn)
+
+
+def _annotation(info: VideoInfo, start: int) -> list[str]:
+    """The first mask of a DAVIS-style sequence: ``Annotations`` where ``JPEGImages`` is in the path."""
+    parts = info.path.resolve().parts
+    if not info.images or "JPEGImages" not in parts or start >= len(info.images):
+        return []
+    folder = Path(*("Annotations" if part == "JPEGImages" else part for part in parts))
+    path = folder / f"{info.images[start].stem}.png"
+    return [str(path)] if path.is_file() else []
+
+
+def _say(text: str) -> None:
+    import sys
+
+    print(text, file=sys.stderr)
+
+
+def _ids(text: str) -> tuple[int, ...]:
+    try:
+        return tuple(int(part) for part in text.split(","))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r}: give object ids with commas between, as 1,3") from None
+
+
+def _size(text: str) -> int | str:
+    if text == "native":
+        return text
+    try:
+        return int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r}: give a number of lines, or native") from None

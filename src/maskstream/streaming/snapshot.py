@@ -1,0 +1,53 @@
+"""The state of a segmenter in one file, so that an interrupted job goes on exactly where it was."""
+
+from __future__ import annotations
+
+import json
+import os
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from maskstream.errors import InputError
+from maskstream.streaming.segmenter import VideoSegmenter
+
+_STATE = "__state__"
+
+
+def write_snapshot(path: str | os.PathLike[str], segmenter: VideoSegmenter, note: dict[str, Any]) -> None:
+    """Write a segmenter's state, beside and renamed.
+
+    Args:
+        path: of the file, ``.npz``.
+        segmenter: between two steps.
+        note: plain data of the caller's, given back by ``read_snapshot``.
+    """
+    path = Path(path)
+    state, arrays = segmenter.state()
+    text = json.dumps({"segmenter": state, "note": note})
+    part = path.with_name(f".{path.name}.part")
+    with part.open("wb") as file:
+        np.savez(file, **arrays, **{_STATE: np.frombuffer(text.encode(), np.uint8)})  # type: ignore[arg-type]
+    os.replace(part, path)
+
+
+def read_snapshot(path: str | os.PathLike[str], segmenter: VideoSegmenter) -> dict[str, Any]:
+    """Put a segmenter of the same network and settings into a written state.
+
+    Returns:
+        The note that was written with it.
+
+    Raises:
+        InputError: the file is no snapshot, or one of another network.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+        content = json.loads(arrays.pop(_STATE).tobytes())
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        raise InputError(f"{path}: is no snapshot of a segmenter, or damaged ({error})") from error
+    segmenter.restore(content["segmenter"], arrays)
+    note: dict[str, Any] = content["note"]
+    return note
