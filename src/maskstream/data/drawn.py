@@ -19,7 +19,7 @@ Float = NDArray[Any]  #: float32; OpenCV's own types say no more
 Bytes = NDArray[np.uint8]
 Generator = np.random.Generator
 
-FRAMES_PER_CROSSING = 110  #: time of an object's way across the frame and back
+FRAMES_PER_CROSSING = 140  #: time of an object's way across the frame and back
 SUBPIXEL_BITS = 4  #: OpenCV draws to sixteenths of a pixel
 REACH = 1.3  #: half the side of an object's texture, in units of the object's size
 
@@ -192,8 +192,9 @@ def _draw(
     frames: int, height: int, width: int, objects: int, generator: Generator
 ) -> Iterator[tuple[Bytes, Bytes]]:
     margin = max(height, width) // 4
-    backdrop = _backdrop(generator, height + 2 * margin, width + 2 * margin)
-    things = _things(generator, height, width, objects)
+    hue = generator.uniform()
+    backdrop = _backdrop(generator, height + 2 * margin, width + 2 * margin, hue)
+    things = _things(generator, height, width, objects, hue)
     drift = generator.uniform(0.4, 1.0, 3) * generator.choice([-1, 1], 3)
     for time in range(frames):
         picture = _camera(backdrop, drift, margin, time, height, width)
@@ -211,9 +212,9 @@ def _draw(
         yield np.clip(255 * picture, 0, 255).astype(np.uint8), seen.argmax(axis=0).astype(np.uint8)
 
 
-def _things(generator: Generator, height: int, width: int, objects: int) -> list[_Thing]:
+def _things(generator: Generator, height: int, width: int, objects: int, hue: float) -> list[_Thing]:
+    """Objects in colours apart from each other and from the backdrop's ``hue``."""
     size = min(0.24 * height, 0.36 * width / objects)
-    hue = generator.uniform()
     places = generator.permutation(objects)
     things = []
     for i in range(objects):
@@ -233,7 +234,7 @@ def _things(generator: Generator, height: int, width: int, objects: int) -> list
             sway=generator.uniform(0.1, 0.35),
             size=size * generator.uniform(0.9, 1.1),
         )
-        palette = _palette(generator, (hue + i * 0.618) % 1, saturation=0.75)
+        palette = _palette(generator, hue + (i + 1) / (objects + 1), saturation=0.75)
         texture = _pattern(generator, round(2 * REACH * size), palette)
         things.append(_Thing(_SHAPES[i % len(_SHAPES)](generator), texture, motion))
     return things
@@ -281,14 +282,10 @@ def _pattern(generator: Generator, side: int, palette: Float) -> Float:
     return _paint(value, palette)
 
 
-def _backdrop(generator: Generator, height: int, width: int) -> Float:
+def _backdrop(generator: Generator, height: int, width: int, hue: float) -> Float:
     """``(H, W, 3)``: a mottled place of two materials, with patches as coarse as the objects."""
-    ground = _paint(
-        _noise(generator, height, width, height / 6), _palette(generator, generator.uniform(), 0.3)
-    )
-    patch = _paint(
-        _noise(generator, height, width, height / 20), _palette(generator, generator.uniform(), 0.4)
-    )
+    ground = _paint(_noise(generator, height, width, height / 6), _palette(generator, hue - 0.06, 0.3))
+    patch = _paint(_noise(generator, height, width, height / 20), _palette(generator, hue + 0.06, 0.5))
     where = 1 / (1 + np.exp(-30 * (_noise(generator, height, width, height / 3) - 0.6)))
     light = np.linspace(1.05, 0.75, height)[:, None, None]
     place: Float = (light * (ground + where[..., None] * (patch - ground))).astype(np.float32)
