@@ -5,15 +5,17 @@ from __future__ import annotations
 import json
 import os
 import zipfile
-from pathlib import Path
+import zlib
 from typing import Any
 
 import numpy as np
 
 from maskstream.errors import InputError
+from maskstream.masks.palette import written_beside
 from maskstream.streaming.segmenter import VideoSegmenter
 
 _STATE = "__state__"
+_FORMAT = 1  #: another one is another layout of the state
 
 
 def write_snapshot(path: str | os.PathLike[str], segmenter: VideoSegmenter, note: dict[str, Any]) -> None:
@@ -24,13 +26,10 @@ def write_snapshot(path: str | os.PathLike[str], segmenter: VideoSegmenter, note
         segmenter: between two steps.
         note: plain data of the caller's, given back by ``read_snapshot``.
     """
-    path = Path(path)
     state, arrays = segmenter.state()
-    text = json.dumps({"segmenter": state, "note": note})
-    part = path.with_name(f".{path.name}.part")
-    with part.open("wb") as file:
+    text = json.dumps({"format": _FORMAT, "segmenter": state, "note": note})
+    with written_beside(path) as part, part.open("wb") as file:
         np.savez(file, **arrays, **{_STATE: np.frombuffer(text.encode(), np.uint8)})  # type: ignore[arg-type]
-    os.replace(part, path)
 
 
 def read_snapshot(path: str | os.PathLike[str], segmenter: VideoSegmenter) -> dict[str, Any]:
@@ -46,8 +45,10 @@ def read_snapshot(path: str | os.PathLike[str], segmenter: VideoSegmenter) -> di
         with np.load(path, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
         content = json.loads(arrays.pop(_STATE).tobytes())
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
-        raise InputError(f"{path}: is no snapshot of a segmenter, or damaged ({error})") from error
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise InputError(f"{path}: is no snapshot of a segmenter, or damaged") from error
+    if content.get("format") != _FORMAT:
+        raise InputError(f"{path}: is a snapshot of another version of maskstream")
     segmenter.restore(content["segmenter"], arrays)
     note: dict[str, Any] = content["note"]
     return note
