@@ -20,7 +20,7 @@ pytestmark = [pytest.mark.torch, pytest.mark.golden]
 
 @pytest.fixture(scope="module")
 def two_threads() -> Iterator[None]:
-    """The made-up weights saturate: another split of the sums over threads already changes the third digit."""
+    """The made-up weights saturate: splitting sums over threads otherwise already changes the third digit."""
     before = torch.get_num_threads()
     torch.set_num_threads(2)
     yield
@@ -44,7 +44,9 @@ def test_converted_keys_are_exactly_the_networks(golden_folder: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("clip", ["odd", "aligned"])
 @pytest.mark.usefixtures("two_threads")
-def test_streaming_reproduces_the_published_network(runtime: TorchRuntime, golden_folder: Path, clip: str) -> None:
+def test_streaming_reproduces_the_published_network(
+    runtime: TorchRuntime, golden_folder: Path, clip: str
+) -> None:
     with np.load(golden_folder / "stm" / "parity.npz") as reference:
         frames, first = reference[f"{clip}_frames"], reference[f"{clip}_first_mask"]
         expected = reference[f"{clip}_probabilities"]

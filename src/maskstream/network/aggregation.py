@@ -6,7 +6,10 @@ turned into odds and normalised.
 
 from __future__ import annotations
 
+import math
+
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 CLAMP = 1e-7
@@ -22,8 +25,8 @@ def soft_aggregate(logits: Tensor, empty_slots: int = 0) -> Tensor:
 
     Args:
         logits: ``(..., N, H, W)``, one map for each object.
-        empty_slots: objects that are never there but take part. The published STM has room for ten and lets the
-            unused ones enter with odds of 1e-7 each; exact parity needs them, nothing else does.
+        empty_slots: objects that are never there but take part. The published STM has room for ten and lets
+            the unused ones enter with odds of 1e-7 each; exact parity needs them, nothing else does.
 
     Returns:
         ``(..., N + 1, H, W)``, background first.
@@ -37,14 +40,19 @@ def soft_aggregate(logits: Tensor, empty_slots: int = 0) -> Tensor:
 
 
 def log_aggregate(logits: Tensor) -> Tensor:
-    """The unnormalised log-odds that ``soft_aggregate`` takes the softmax of, for losses: ``(B, N + 1, H, W)``.
+    """The log-odds that ``soft_aggregate`` takes the softmax of, for losses.
 
-    Stable in half-confident and saturated regions alike: the log-odds of an object are its logit.
-    Logits of ``-inf`` stand for objects that a clip doesn't have.
+    Stable in half-confident and saturated regions alike: the log-odds of an object are its logit, and a very
+    low one keeps its gradient.
+
+    Args:
+        logits: ``(..., N, H, W)``, one map for each object; far below zero for one that a clip doesn't have.
+
+    Returns:
+        ``(..., N + 1, H, W)``, background first, not normalised.
     """
-    log_background = -torch.nn.functional.softplus(logits).sum(-3, keepdim=True)
-    limit = -torch.log(torch.tensor(CLAMP))
-    # log odds of the background: log(b / (1 - b)), with b = exp(log_background)
-    log_background = log_background.clamp(-limit, -CLAMP)
+    limit = -math.log(CLAMP)
+    # The background's probability b is a product, its logarithm a sum; its log-odds are log(b / (1 - b)).
+    log_background = -F.softplus(logits).sum(-3, keepdim=True).clamp(CLAMP, limit)
     odds = log_background - torch.log(-torch.expm1(log_background))
     return torch.cat([odds, logits.clamp(max=limit)], -3)

@@ -26,4 +26,5 @@ class ASPP(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """``(M, width, h, w)`` to ``(M, out, h, w)``."""
         branches = [self.point(x), *(branch(x) for branch in self.atrous)]
-        return self.merge(F.relu(torch.cat(branches, 1)))
+        merged: Tensor = self.merge(F.relu(torch.cat(branches, 1)))
+        return merged

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import torch
@@ -12,6 +13,7 @@ from maskstream.network.blocks import NormedResidualBlock, conv_norm_relu
 from maskstream.network.config import NetworkConfig
 
 STRIDES = (2, 4, 8, 16)
+PROBE = 64  #: side of the empty image that shows the sizes of a network's features
 
 
 class PlainTrunk(nn.Module):
@@ -52,43 +54,54 @@ class PlainTrunk(nn.Module):
 class TimmTrunk(nn.Module):
     """Any timm feature network that has features at 1/4, 1/8 and 1/16, cut after 1/16.
 
-    With ``masks=True`` it is the trunk of STM's memory encoder: object mask and others enter by convolutions of
-    their own, summed with the image's before the first norm. Networks whose first convolution is not called
-    ``conv1`` take five input channels instead, which is the same sum.
+    With ``masks=True`` it is the trunk of STM's memory encoder: object mask and others enter by convolutions
+    of their own, whose outputs are added to that of the network's ``conv1``, before the norm that follows it.
+    Networks that are built in another way take five input channels instead.
 
     Attributes:
         channels: channels at each stride.
+
+    Raises:
+        InputError: timm has no such network, or it has no such features.
     """
 
     def __init__(self, name: str, *, finest: int, pretrained: bool = False, masks: bool = False) -> None:
         super().__init__()
         timm = _import_timm()
         if not timm.is_model(name):
-            raise InputError(f"unknown backbone {name!r}; use 'plain' or a name that timm.list_models() gives")
+            raise InputError(
+                f"unknown backbone {name!r}; use 'plain' or a name that timm.list_models() gives"
+            )
         try:
             info = timm.create_model(name, features_only=True).feature_info
         except (RuntimeError, AssertionError) as error:
             raise InputError(f"backbone {name!r} gives no feature maps ({error}); choose another") from error
-        wanted = [s for s in STRIDES if s >= finest]
-        missing = [s for s in wanted if s not in info.reduction()]
-        if missing:
+        self.strides = [s for s in STRIDES if s >= finest]
+        output = dict(zip(info.reduction(), info.out_indices, strict=True))
+        if missing := [s for s in self.strides if s not in output]:
             raise InputError(f"backbone {name!r} has no features at 1/{missing[0]}; choose another")
-        last = {reduction: index for index, reduction in enumerate(info.reduction())}
-        self.strides = wanted
-        self.channels = {s: int(info.channels()[last[s]]) for s in wanted}
-        options: dict[str, Any] = {"pretrained": pretrained, "features_only": True}
-        options["out_indices"] = [last[s] for s in wanted]
-        has_stem = hasattr(timm.create_model(name, features_only=True, out_indices=[0]), "conv1")
+        options = {"features_only": True, "out_indices": [output[s] for s in self.strides]}
+        self.body = timm.create_model(name, pretrained=pretrained, **options)
         self.mask_conv: nn.Conv2d | None = None
-        if masks and has_stem:
-            self.body = timm.create_model(name, **options)
-            with torch.no_grad():
-                stem = self.body.conv1(torch.zeros(1, 3, 64, 64))
-            kernel = {"kernel_size": 7, "stride": 64 // stem.shape[-1], "padding": 3, "bias": False}
+        if masks and hasattr(self.body, "conv1") and hasattr(self.body, "return_layers"):
+            stem = _probed(self.body.conv1)
+            kernel = {"kernel_size": 7, "stride": PROBE // stem.shape[-1], "padding": 3, "bias": False}
             self.mask_conv = nn.Conv2d(1, stem.shape[1], **kernel)
             self.others_conv = nn.Conv2d(1, stem.shape[1], **kernel)
-        else:
-            self.body = timm.create_model(name, in_chans=5 if masks else 3, **options)
+        elif masks:
+            self.body = timm.create_model(name, pretrained=pretrained, in_chans=5, **options)
+        _cut(self.body)
+        self.channels = dict(zip(self.strides, self.body.feature_info.channels(), strict=True))
+        channels = 3 if self.mask_conv or not masks else 5
+        try:
+            sizes = [feature.shape[-1] for feature in _probed(self.body, channels)]
+        except (RuntimeError, AssertionError):
+            sizes = []
+        if sizes != [PROBE // s for s in self.strides]:
+            raise InputError(
+                f"backbone {name!r} doesn't turn frames of any size into features at 1/4, 1/8 and 1/16; "
+                "choose another"
+            )
 
     def forward(
         self, image: Tensor, masks: Tensor | None = None, others: Tensor | None = None
@@ -122,6 +135,21 @@ def build_trunk(config: NetworkConfig, *, finest: int, masks: bool = False) -> P
     return TimmTrunk(config.backbone, finest=finest, pretrained=config.pretrained, masks=masks)
 
 
+def _probed(module: nn.Module, channels: int = 3) -> Any:
+    """What a module makes of an empty image."""
+    with torch.no_grad():
+        outputs = module.eval()(torch.zeros(1, channels, PROBE, PROBE))
+    module.train()
+    return outputs
+
+
+def _cut(body: Any) -> None:
+    """Drop the stages after the last feature, which timm's mobile networks would compute in vain."""
+    stage = body.feature_info.info[body.feature_info.out_indices[-1]].get("stage")
+    if isinstance(getattr(body, "blocks", None), nn.Sequential) and stage is not None:
+        body.blocks = body.blocks[:stage]
+
+
 _declared: list[Any] = []
 
 
@@ -137,12 +165,11 @@ def _import_timm() -> Any:
     except RuntimeError as error:
         if "torchvision::nms does not exist" not in str(error):
             raise
-        library = torch.library.Library("torchvision", "FRAGMENT")
+        make_library: Any = torch.library.Library
+        library = make_library("torchvision", "FRAGMENT")
         for operator in ("nms", "qnms"):
             library.define(f"{operator}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
         _declared.append(library)  # the declaration lives as long as this object
-        import sys
-
         for module in [m for m in sys.modules if m.split(".")[0] in ("torchvision", "timm")]:
             del sys.modules[module]
         import timm

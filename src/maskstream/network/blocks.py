@@ -44,7 +44,8 @@ class ResBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """``(B, C, H, W)`` to the same shape."""
-        return x + self.conv2(F.relu(self.conv1(F.relu(x))))
+        branch: Tensor = self.conv2(F.relu(self.conv1(F.relu(x))))
+        return x + branch
 
 
 def upsample(x: Tensor, factor: int) -> Tensor:

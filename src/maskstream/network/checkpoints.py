@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import os
-import pickle
 import re
 from pathlib import Path
+from textwrap import shorten
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -94,12 +95,12 @@ def load(path: str | Path) -> SegmentationNetwork:
     if path.suffix == ".safetensors":
         config, state = _read_safetensors(path)
     else:
-        config, state = preset("stm"), convert_stm(_read_pickle(path))
+        config, state = preset("stm"), _read_published(path)
     network = SegmentationNetwork(config)
     try:
         network.load_state_dict(state)
     except RuntimeError as error:
-        first = str(error).splitlines()[1].strip() if "\n" in str(error) else str(error)
+        first = shorten(str(error).partition("\n")[2].strip().partition("\n")[0], 120)
         raise InputError(f"{path}: weights don't fit the network {config.name!r}: {first}") from error
     return network.eval()
 
@@ -115,17 +116,35 @@ def _read_safetensors(path: Path) -> tuple[NetworkConfig, dict[str, Tensor]]:
         raise InputError(f"{path}: not a safetensors file, or cut short ({error})") from error
     if "config" not in metadata:
         raise InputError(f"{path}: has no network config inside; it was not written by maskstream")
-    # Weights are made to be trained from; the trunk must not ask for ImageNet's on loading.
-    config = {**json.loads(metadata["config"]), "pretrained": False}
-    return NetworkConfig.from_dict(config), state
-
-
-def _read_pickle(path: Path) -> dict[str, Tensor]:
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
-        reason = str(error).splitlines()[0]
-        raise InputError(f"{path}: cannot be read as plain weights ({reason})") from error
-    if not isinstance(state, dict) or not all(isinstance(v, Tensor) for v in state.values()):
+        # The weights are here; the trunk must not ask for ImageNet's.
+        config = NetworkConfig.from_dict({**json.loads(metadata["config"]), "pretrained": False})
+    except (ValueError, TypeError, InputError) as error:
+        raise InputError(f"{path}: the network config inside cannot be used ({error})") from error
+    return config, state
+
+
+def _read_published(path: Path) -> dict[str, Tensor]:
+    state = read_pickle(path)
+    if not isinstance(state, dict) or not all(
+        isinstance(key, str) and isinstance(value, Tensor) for key, value in state.items()
+    ):
         raise InputError(f"{path}: holds no plain state dict of tensors")
-    return state
+    try:
+        return convert_stm(state)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error
+
+
+def read_pickle(path: Path) -> Any:
+    """What ``torch.save`` wrote to a file, on the CPU, as long as it is tensors and plain data.
+
+    Raises:
+        InputError: the file is broken or holds anything else.
+    """
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except OSError:
+        raise
+    except Exception as error:  # what a broken pickle raises depends on where it breaks
+        raise InputError(f"{path}: is broken, or holds more than tensors and plain data") from error

@@ -1,11 +1,12 @@
-"""What a network is made of: every part of the system is a switch, so that an ablation is a list of configs."""
+"""What a network is made of: every part is a switch, so that an ablation is a list of configs."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from maskstream.errors import InputError
+from maskstream.network.plain_data import from_plain
 
 STRIDE = 16  #: key, value and memory live at 1/16 of the network's input; inputs are multiples of it
 
@@ -37,8 +38,8 @@ class NetworkConfig:
         decoder_width: channels of the decoder at 1/16, 1/8, 1/4 and 1/2.
         decoder_norm: batch norm in the decoder (folded away at export); STM has none.
         skip_depth: residual blocks on each image-only skip branch (STM: 1).
-        object_slots: room for objects in soft aggregation, of which the unused take part with odds of 1e-7, as
-            the published STM's ten do; 0: as many as there are.
+        object_slots: room for objects in soft aggregation, of which the unused take part with odds of 1e-7,
+            as the published STM's ten do; 0: as many as there are.
     """
 
     name: str = "custom"
@@ -63,11 +64,17 @@ class NetworkConfig:
     object_slots: int = 0
 
     def __post_init__(self) -> None:
-        for field, allowed in (("memory_encoder", ("full", "light")), ("similarity", ("dot", "l2", "cosine"))):
+        for field, allowed in (
+            ("memory_encoder", ("full", "light")),
+            ("similarity", ("dot", "l2", "cosine")),
+        ):
             if getattr(self, field) not in allowed:
                 raise InputError(
                     f"network config: {field} is {getattr(self, field)!r}; choose one of {', '.join(allowed)}"
                 )
+        widths = (*self.trunk_widths, *self.mask_widths, *self.decoder_width)
+        if min(*widths, self.key_dim, self.value_dim, self.aspp_width) < 1:
+            raise InputError("network config: every width and dim must be 1 or more")
         if self.memory_encoder == "light" and not self.shared_key:
             raise InputError(
                 "network config: a light memory encoder has no keys of its own; set shared_key to true"
@@ -84,9 +91,4 @@ class NetworkConfig:
         Raises:
             InputError: a field is unknown (made by a newer version) or has an impossible value.
         """
-        known = {f.name for f in fields(cls)}
-        if unknown := sorted(set(data) - known):
-            raise InputError(
-                f"network config: unknown field {unknown[0]!r}; this file was made by a newer maskstream"
-            )
-        return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in data.items()})
+        return from_plain(cls, data, "network config")

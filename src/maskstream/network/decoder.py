@@ -77,8 +77,7 @@ class Decoder(nn.Module):
         self.fuse = conv3x3(width, widths[0], norm=config.decoder_norm)
         self.block = ResBlock(widths[0], norm=config.decoder_norm)
         self.skips = nn.ModuleList(
-            SkipBranch(channels[s], out, config)
-            for s, out in zip(self.strides, widths[1:], strict=False)
+            SkipBranch(channels[s], out, config) for s, out in zip(self.strides, widths[1:], strict=False)
         )
         self.merges = nn.ModuleList(
             Merge(a, b, config, shows_mask=config.previous_mask_skip and s > 2)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -32,12 +34,13 @@ class Normalise(nn.Module):
 
 
 class KeyProjection(nn.Module):
-    """The key head: 3x3 convolution; and, for ``l2``, the shrinkage head (XMem's ``d_proj``)."""
+    """The key head: 3x3 convolution; and, for ``l2`` memory keys, the shrinkage head (XMem's ``d_proj``)."""
 
-    def __init__(self, width: int, config: NetworkConfig) -> None:
+    def __init__(self, width: int, config: NetworkConfig, *, memory: bool) -> None:
         super().__init__()
         self.key = nn.Conv2d(width, config.key_dim, 3, padding=1)
-        self.shrinkage = nn.Conv2d(width, 1, 3, padding=1) if config.similarity == "l2" else None
+        shrinks = memory and config.similarity == "l2"
+        self.shrinkage = nn.Conv2d(width, 1, 3, padding=1) if shrinks else None
 
     def forward(self, feature: Tensor) -> tuple[Tensor, Tensor | None]:
         """``(B, C, h, w)`` to key ``(B, Ck, h, w)`` and shrinkage ``(B, 1, h, w)`` >= 1, or None."""
@@ -53,7 +56,7 @@ class ImageEncoder(nn.Module):
         self.normalise = Normalise()
         self.trunk = build_trunk(config, finest=2 if config.refinement else 4)
         width = self.trunk.channels[16]
-        self.key = KeyProjection(width, config)
+        self.key = KeyProjection(width, config, memory=config.shared_key)
         self.value = nn.Conv2d(width, config.value_dim, 3, padding=1)
 
     def forward(self, frame: Tensor) -> dict[int, Tensor]:
@@ -70,7 +73,7 @@ class FullMemoryEncoder(nn.Module):
         self.normalise = Normalise()
         self.trunk = build_trunk(config, finest=16, masks=True)
         width = self.trunk.channels[16]
-        self.key = None if config.shared_key else KeyProjection(width, config)
+        self.key = None if config.shared_key else KeyProjection(width, config, memory=True)
         self.value = nn.Conv2d(width, config.value_dim, 3, padding=1)
 
     def forward(
@@ -90,8 +93,8 @@ class LightMemoryEncoder(nn.Module):
     def __init__(self, config: NetworkConfig, image_width: int) -> None:
         super().__init__()
         widths = (2, *config.mask_widths)
-        pairs = zip(widths[:-1], widths[1:], strict=True)
-        self.masks = nn.Sequential(*(layer for a, b in pairs for layer in conv_norm_relu(a, b, stride=2)))
+        steps = pairwise(widths)
+        self.masks = nn.Sequential(*(layer for a, b in steps for layer in conv_norm_relu(a, b, stride=2)))
         width = config.value_dim
         self.fuse = nn.Sequential(*conv_norm_relu(image_width + widths[-1], width))
         self.refine = nn.Sequential(*conv_norm_relu(width, width))

@@ -24,8 +24,8 @@ _EXAMPLE = (6 * STRIDE, 8 * STRIDE)  # any size but a special one: all sizes are
 def export(network: SegmentationNetwork, folder: str | Path, info: dict[str, Any]) -> None:
     """Write ``encode.onnx``, ``memorize.onnx``, ``segment.onnx`` and ``model.json`` to a folder.
 
-    The number of memory frames T, of objects N and the size are dynamic. Tensors of the same name are the same
-    thing in all three graphs:
+    The number of memory frames T, of objects N and the size are dynamic. Tensors of the same name are the
+    same thing in all three graphs:
 
     ======================  =====================  ==========================================
     tensor                  shape                  made by; used by
@@ -48,13 +48,15 @@ def export(network: SegmentationNetwork, folder: str | Path, info: dict[str, Any
 
     Args:
         network: in evaluation mode; moved to the CPU in single precision.
-        folder: made if absent; replaced as a whole if it holds an earlier export.
+        folder: made if absent; if it holds an earlier export, its graphs are replaced.
         info: what ``model.json`` says besides the network's config: fields of ``runtime.protocol.ModelInfo``.
 
     Raises:
-        InputError: the folder holds something that is no export.
+        InputError: the folder is a file, or holds something that is no export.
     """
-    folder = Path(folder)
+    folder = Path(folder).absolute()
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"{folder}: is a file; name a folder")
     if folder.exists() and any(folder.iterdir()) and not (folder / "model.json").is_file():
         raise InputError(f"{folder}: is not empty and holds no exported network; choose another folder")
     network = network.cpu().float().eval()

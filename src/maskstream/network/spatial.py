@@ -12,19 +12,24 @@ EMPTY = 0.01  #: a previous mask that nowhere exceeds this at 1/16 says nothing 
 class SpatialConstraint(nn.Module):
     """Feature and previous mask, concatenated, convolved to one channel, sigmoid, multiplied back.
 
-    The rule is DAMO's (Zhang et al., DAVIS workshop 2020). Ours are the place (each object's read-out, so that
-    matching stays global), the start near identity, and that an empty previous mask opens the gate: an object
-    that left the frame must be able to come back anywhere.
+    The rule is DAMO's (Zhang et al., DAVIS workshop 2020). Ours are the place (each object's read-out, so
+    that matching stays global), the start near identity, and that an empty previous mask opens the gate: an
+    object that left the frame must be able to come back anywhere.
     """
 
     def __init__(self, width: int) -> None:
         super().__init__()
         self.gate = nn.Conv2d(width + 1, 1, 3, padding=1)
         nn.init.normal_(self.gate.weight, std=0.01)
-        nn.init.constant_(self.gate.bias, OPEN)
+        self.gate.bias = nn.Parameter(torch.full((1,), OPEN))
 
     def attention(self, feature: Tensor, mask: Tensor) -> Tensor:
-        """The attention map ``(M, 1, h, w)``, 0..1, for feature ``(M, C, h, w)`` and mask ``(M, 1, h, w)``."""
+        """The attention map ``(M, 1, h, w)``, 0..1.
+
+        Args:
+            feature: ``(M, C, h, w)``.
+            mask: ``(M, 1, h, w)`` the previous frame's mask, 0..1.
+        """
         gate = torch.sigmoid(self.gate(torch.cat([feature, mask.to(feature.dtype)], 1)))
         seen = (mask.amax((2, 3), keepdim=True) > EMPTY).to(gate.dtype)
         return gate * seen + (1 - seen)

@@ -1,0 +1,63 @@
+"""Frozen dataclasses from plain data, such as a JSON file holds."""
+
+from __future__ import annotations
+
+from dataclasses import is_dataclass
+from types import NoneType, UnionType
+from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+
+from maskstream.errors import InputError
+
+Config = TypeVar("Config")
+
+
+def from_plain(kind: type[Config], data: dict[str, Any], where: str) -> Config:
+    """A frozen dataclass from plain data as JSON gives it: lists become tuples, objects nested dataclasses.
+
+    Args:
+        kind: the dataclass; its fields are numbers, strings, tuples, dataclasses, or one of these or None.
+        data: its fields; missing ones keep their defaults.
+        where: what error messages call it.
+
+    Raises:
+        InputError: a field is unknown, is missing and has no default, or is of another type.
+    """
+    hints = get_type_hints(kind)
+    if unknown := sorted(set(data) - set(hints)):
+        raise InputError(f"{where}: no field is called {unknown[0]!r} (a newer maskstream may have it)")
+    try:
+        return kind(**{name: _typed(value, hints[name], f"{where}: {name}") for name, value in data.items()})
+    except TypeError as error:
+        raise InputError(f"{where}: {str(error).partition(' ')[2]}") from error
+
+
+def _typed(value: Any, kind: Any, where: str) -> Any:
+    """A value as a field of this type holds it."""
+    arguments = get_args(kind)
+    if get_origin(kind) is UnionType:
+        if value is None and NoneType in arguments:
+            return None
+        return _typed(value, arguments[0], where)
+    if is_dataclass(kind) and isinstance(value, dict):
+        return from_plain(kind, value, where)  # type: ignore[arg-type]
+    if get_origin(kind) is tuple and isinstance(value, list | tuple):
+        kinds = arguments[:1] * len(value) if arguments[-1] is ... else arguments
+        if len(value) == len(kinds):
+            return tuple(_typed(v, k, where) for v, k in zip(value, kinds, strict=True))
+    if get_origin(kind) is Literal and value in arguments:
+        return value
+    if type(value) is kind or (kind is float and type(value) is int):
+        return value
+    raise InputError(f"{where} is {value!r}; give {_described(kind)}")
+
+
+def _described(kind: Any) -> str:
+    arguments = get_args(kind)
+    if get_origin(kind) is Literal:
+        return " or ".join(repr(choice) for choice in arguments)
+    if get_origin(kind) is tuple:
+        count = "a list" if arguments[-1] is ... else f"a list of {len(arguments)}"
+        return f"{count}, each {_described(arguments[0])}"
+    if is_dataclass(kind):
+        return "an object of its fields"
+    return {int: "a whole number", float: "a number", bool: "true or false"}.get(kind, "a text")
