@@ -5,7 +5,8 @@ from __future__ import annotations
 import copy
 
 import torch
-from torch import nn
+
+from maskstream.network.model import SegmentationNetwork
 
 
 class Average:
@@ -16,12 +17,12 @@ class Average:
         decay: share of the old average that each update keeps, once warm; early updates keep less.
     """
 
-    def __init__(self, network: nn.Module, decay: float) -> None:
+    def __init__(self, network: SegmentationNetwork, decay: float) -> None:
         self.network = copy.deepcopy(network).eval().requires_grad_(False)
         self.decay = decay
 
     @torch.no_grad()
-    def update(self, network: nn.Module, step: int) -> None:
+    def update(self, network: SegmentationNetwork, step: int) -> None:
         """Move towards ``network`` after its ``step``-th update."""
         keep = min(self.decay, (1 + step) / (10 + step))
         for ours, theirs in zip(

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
+from itertools import pairwise
 from typing import Any
 
 from maskstream.data.clip_config import ClipConfig, SkipSchedule
 from maskstream.errors import InputError
+from maskstream.network.config import STRIDE
+from maskstream.network.plain_data import from_plain
 
 
 @dataclass(frozen=True)
@@ -28,11 +31,15 @@ class Stage:
     video_fraction: float
 
     def __post_init__(self) -> None:
-        if any(side % 16 for side in self.size):
-            raise InputError(f"training stage: sizes {self.size} must be multiples of 16")
+        if not self.size or any(side < STRIDE or side % STRIDE for side in self.size):
+            raise InputError(f"training stage: size is {self.size}; give one or more multiples of {STRIDE}")
+        if self.batch < 1 or self.frames < 2:
+            raise InputError(
+                f"training stage: batch {self.batch} of {self.frames} frames; give 1 clip, 2 frames or more"
+            )
 
 
-#: Stills and composites first, then mixed with video (never video alone: few videos overfit); larger at the end.
+#: Stills and composites first, then mixed with video (never video alone: few videos overfit); larger at last.
 STAGES = (
     Stage(until=0.2, size=(144, 160), batch=8, frames=3, video_fraction=0.0),
     Stage(until=0.75, size=(160, 192), batch=8, frames=3, video_fraction=0.35),
@@ -98,6 +105,8 @@ class TrainConfig:
             raise InputError("training: give a number of steps or a budget in minutes")
         if self.schedule not in ("cosine", "poly"):
             raise InputError(f"training: schedule is {self.schedule!r}; choose cosine or poly")
+        if not self.stages or any(a.until >= b.until for a, b in pairwise(self.stages)):
+            raise InputError("training: give one stage or more, each until a later progress than the last")
 
     def stage(self, progress: float) -> Stage:
         """The stage at ``progress``."""
@@ -114,28 +123,4 @@ class TrainConfig:
         Raises:
             InputError: a field is unknown or has an impossible value.
         """
-        built: TrainConfig = _built(cls, data, "training config")
-        return built
-
-
-_NESTED = {"skip": SkipSchedule, "clips": ClipConfig}
-
-
-def _built(kind: type[Any], data: dict[str, Any], where: str) -> Any:
-    """A frozen dataclass from plain data: lists become tuples, nested configs their own classes."""
-    known = {f.name for f in fields(kind)}
-    if unknown := sorted(set(data) - known):
-        raise InputError(f"{where}: unknown field {unknown[0]!r}; known: {', '.join(sorted(known))}")
-    values: dict[str, Any] = {}
-    for name, value in data.items():
-        if name == "stages":
-            value = tuple(_built(Stage, stage, "training stage") for stage in value)
-        elif name in _NESTED:
-            value = _built(_NESTED[name], value, name)
-        elif isinstance(value, list):
-            value = tuple(value)
-        values[name] = value
-    try:
-        return kind(**values)
-    except TypeError as error:
-        raise InputError(f"{where}: {error}") from error
+        return from_plain(cls, data, "training config")

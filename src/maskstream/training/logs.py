@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +29,9 @@ class RunLog:
             self._board = SummaryWriter(str(folder))
 
     def write(self, step: int, figures: dict[str, float]) -> None:
-        """Record the figures of ``step``."""
-        self._file.write(json.dumps({"step": step, **{k: round(v, 6) for k, v in figures.items()}}) + "\n")
+        """Record the figures of ``step``, to six digits; what is not finite is null in the JSON."""
+        rounded = {k: float(f"{v:.6g}") if isfinite(v) else None for k, v in figures.items()}
+        self._file.write(json.dumps({"step": step, **rounded}) + "\n")
         self._file.flush()
         if self._board is not None:
             for name, value in figures.items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import logging
 import math
 import os
@@ -9,7 +10,7 @@ import signal
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,7 @@ STATE = "state.pt"  #: everything that a resumed run needs
 WEIGHTS = "average.safetensors"  #: the averaged weights, to evaluate, export and ship
 REPORT_SECONDS = 10.0
 
+RandomState = tuple[Tensor, Tensor]  #: of the two generators of a process
 Evaluate = Callable[[SegmentationNetwork, Path, int], dict[str, float]]
 
 
@@ -49,17 +51,17 @@ class Trainer:
     """Trains a network in a folder, and goes on there if it was interrupted.
 
     Args:
-        network: what to train; ``None`` in ``start`` weights means from scratch.
+        network: what to train.
         data: what clips are made from.
         config: the run.
         folder: where state, weights, logs and pictures go; made if absent.
         device: where to train. Under torchrun each process takes the GPU of its local rank.
-        start: a safetensors file whose weights the network starts from (not its optimiser).
-        evaluate: called at each checkpoint with the averaged network, the folder and the step; the figures that
-            it returns are logged. It may write pictures to the folder.
+        start: weights of such a network to start from; None: from scratch.
+        evaluate: called at each checkpoint with the averaged network, the folder and the step; the figures
+            that it returns are logged. It may write pictures to the folder.
 
     Raises:
-        InputError: the folder holds a run of another network.
+        InputError: the folder holds a run, or ``start`` weights, of another network.
     """
 
     def __init__(
@@ -75,11 +77,12 @@ class Trainer:
     ) -> None:
         self.config = config
         self.folder = folder
-        self.rank, self.world = _join_group()
         self.device = _own_device(device)
+        self.rank, self.world = _join_group(self.device)
         torch.manual_seed(config.seed)
-        self.network = checkpoints.load(start) if start else SegmentationNetwork(network)
-        self.network.to(self.device, memory_format=torch.channels_last).train()
+        self.network = SegmentationNetwork(network) if start is None else _started(start, network)
+        # torch's types don't know the argument memory_format.
+        self.network.to(self.device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
         self.average = Average(self.network, config.ema)
         self.optimizer = torch.optim.AdamW(_groups(self.network, config), lr=config.rate)
         self.generator = torch.Generator().manual_seed(config.seed + self.rank)
@@ -94,8 +97,10 @@ class Trainer:
         self._rollout: nn.Module = _Rollout(self.network, config)
         if self.world > 1:
             ids = [self.device.index] if self.device.type == "cuda" else None
+            # Some of timm's networks keep parts that none of the features needs.
+            unused = self.network.config.backbone != "plain"
             self._rollout = nn.parallel.DistributedDataParallel(
-                self._rollout, device_ids=ids, find_unused_parameters=True
+                self._rollout, device_ids=ids, find_unused_parameters=unused
             )
         folder.mkdir(parents=True, exist_ok=True)
         if (folder / STATE).is_file():
@@ -122,20 +127,19 @@ class Trainer:
         """
         handlers = {s: signal.signal(s, self._interrupt) for s in (signal.SIGINT, signal.SIGTERM)}
         log = RunLog(self.folder) if self.rank == 0 else None
-        started, before = time.monotonic(), self.seconds
-        saved, meter = self.seconds, _Meter()
+        started, saved, meter = time.monotonic() - self.seconds, self.seconds, _Meter()
         try:
             while not self._agreed(self.finished or self._stop):
                 meter.add(*self._train_step())
-                self.seconds = self._shared_clock(before + time.monotonic() - started)
-                if log and meter.due:
-                    figures = meter.figures(self.progress, self.optimizer.param_groups[0]["lr"], self.world)
-                    log.write(self.step, figures)
-                    logger.info("%s", _line(self.step, self.progress, self.seconds, figures))
-                if self.seconds - saved > 60 * self.config.save_minutes:
+                self.seconds = self._shared_clock(time.monotonic() - started)
+                save = self.seconds - saved > 60 * self.config.save_minutes
+                if save or meter.due:
+                    self._report(log, meter)
+                if save:
                     self._checkpoint(log)
-                    saved = self.seconds
-                    started += time.monotonic() - started - (self.seconds - before)
+                    # Saving and judging are not training time.
+                    started, saved, meter = time.monotonic() - self.seconds, self.seconds, _Meter()
+            self._report(log, meter)
             self._checkpoint(log)
         finally:
             for number, handler in handlers.items():
@@ -160,7 +164,7 @@ class Trainer:
             _freeze_norm(self.network)
         result: RolloutResult = self._rollout(clips, truth, hard_share, self.generator)
         self.optimizer.zero_grad(set_to_none=True)
-        result.loss.backward()
+        torch.autograd.backward(result.loss)
         norm = nn.utils.clip_grad_norm_(self.network.parameters(), config.clip_norm)
         if torch.isfinite(norm):
             self.optimizer.step()
@@ -172,21 +176,33 @@ class Trainer:
 
     def _rate(self, progress: float) -> float:
         warm = min(1.0, (self.step + 1) / max(1, self.config.warm_up))
-        decay = (1 - progress) ** 0.9 if self.config.schedule == "poly" else (
-            0.5 * (1 + math.cos(math.pi * progress))
+        decay = (
+            (1 - progress) ** 0.9
+            if self.config.schedule == "poly"
+            else 0.5 * (1 + math.cos(math.pi * progress))
         )
         return self.config.rate * warm * max(decay, 1e-3)
 
+    def _report(self, log: RunLog | None, meter: _Meter) -> None:
+        """Log the means since the last report; only the first process does."""
+        if log is None or not meter.steps:
+            return
+        figures = meter.figures(self.progress, self.optimizer.param_groups[0]["lr"], self.world)
+        log.write(self.step, figures)
+        logger.info("%s", _line(self.step, self.progress, self.seconds, figures))
+
     def _checkpoint(self, log: RunLog | None) -> None:
-        """Save state and weights, then evaluate; only the first process does."""
+        """Save state and weights, then evaluate; the first process does, with the random states of all."""
+        random = self._gathered((self.generator.get_state(), self.sampler.generator.get_state()))
         if log is None:
             return
         state = {
             "network": self.network.state_dict(),
             "average": self.average.network.state_dict(),
             "optimizer": self.optimizer.state_dict(),
-            "generator": self.generator.get_state(),
-            "clip_generator": self.sampler.generator.get_state(),
+            "generator": random[0][0],
+            "clip_generator": random[0][1],
+            "other_generators": random[1:],
             "config": self.network.config.to_dict(),
             "step": self.step,
             "seconds": self.seconds,
@@ -203,18 +219,20 @@ class Trainer:
 
     def _resume(self) -> None:
         path = self.folder / STATE
-        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-        if NetworkConfig.from_dict(_tuples(state["config"])) != self.network.config:
+        state = checkpoints.read_pickle(path)
+        if not isinstance(state, dict) or not {"config", "optimizer", "average"} <= set(state):
+            raise InputError(f"{path}: is no state of a training run; choose another folder")
+        if NetworkConfig.from_dict(state["config"]) != self.network.config:
             raise InputError(f"{path}: is a run of another network; choose another folder")
         self.network.load_state_dict(state["network"])
         self.average.network.load_state_dict(state["average"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.step, self.seconds = state["step"], state["seconds"]
-        if self.rank == 0:
-            self.generator.set_state(state["generator"])
-            self.sampler.generator.set_state(state["clip_generator"])
-        else:
-            for generator in (self.generator, self.sampler.generator):
+        random = [(state["generator"], state["clip_generator"]), *state.get("other_generators", [])]
+        for i, generator in enumerate((self.generator, self.sampler.generator)):
+            if self.rank < len(random) and random[self.rank][i].shape == generator.get_state().shape:
+                generator.set_state(random[self.rank][i])
+            else:  # more processes than before, or another kind of device
                 generator.manual_seed(self.config.seed + self.rank + 1_000_003 * self.step)
         logger.info("going on at step %d, %.1f minutes", self.step, self.seconds / 60)
 
@@ -229,6 +247,14 @@ class Trainer:
         flag = torch.tensor(float(stop), device=self.device)
         torch.distributed.all_reduce(flag, torch.distributed.ReduceOp.MAX)
         return bool(flag)
+
+    def _gathered(self, own: RandomState) -> list[RandomState]:
+        """What each process has, in the order of their ranks."""
+        if self.world == 1:
+            return [own]
+        states = [own] * self.world
+        torch.distributed.all_gather_object(states, own)
+        return states
 
     def _shared_clock(self, seconds: float) -> float:
         """The first process's clock, so that all follow one schedule."""
@@ -269,13 +295,13 @@ class _Meter:
     def _reset(self) -> None:
         self._since = time.monotonic()
         self._loss = self._iou = self._making = 0.0
-        self._steps = self._clips = 0
+        self.steps = self._clips = 0
 
     def add(self, loss: float, iou: float, clips: int, making: float) -> None:
         self._loss += loss
         self._iou += iou
         self._making += making
-        self._steps += 1
+        self.steps += 1
         self._clips += clips
 
     @property
@@ -285,8 +311,8 @@ class _Meter:
     def figures(self, progress: float, rate: float, world: int) -> dict[str, float]:
         elapsed = time.monotonic() - self._since
         figures = {
-            "loss": self._loss / self._steps,
-            "iou": self._iou / self._steps,
+            "loss": self._loss / self.steps,
+            "iou": self._iou / self.steps,
             "clips_per_second": world * self._clips / elapsed,
             "clip_making_share": self._making / elapsed,
             "rate": rate,
@@ -322,16 +348,23 @@ def _freeze_norm(network: nn.Module) -> None:
             module.eval()
 
 
-def _tuples(data: dict[str, Any]) -> dict[str, Any]:
-    return {k: list(v) if isinstance(v, tuple) else v for k, v in data.items()}
+def _started(start: Path, config: NetworkConfig) -> SegmentationNetwork:
+    network = checkpoints.load(start)
+    if network.config != replace(config, name=network.config.name, pretrained=False):
+        raise InputError(
+            f"{start}: holds another network, {network.config.name!r}; train that, or start afresh"
+        )
+    network.config = config
+    return network
 
 
-def _join_group() -> tuple[int, int]:
+def _join_group(device: torch.device) -> tuple[int, int]:
     """Rank and number of processes; joins torchrun's group if there is one."""
     if int(os.environ.get("WORLD_SIZE", "1")) == 1:
         return 0, 1
     if not torch.distributed.is_initialized():
-        torch.distributed.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
+        torch.distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
+        atexit.register(torch.distributed.destroy_process_group)
     return torch.distributed.get_rank(), torch.distributed.get_world_size()
 
 

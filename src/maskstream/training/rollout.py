@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from typing import Any, NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from maskstream.data.clips import Clips
@@ -24,12 +26,10 @@ class RolloutResult(NamedTuple):
     Attributes:
         loss: scalar, with gradients.
         iou: mean IoU over objects and predicted frames.
-        last_masks: ``(M, H, W)`` predicted probabilities of the last frame.
     """
 
     loss: Tensor
     iou: Tensor
-    last_masks: Tensor
 
 
 def rollout(
@@ -78,7 +78,6 @@ def rollout(
     entries: list[MemoryEntry] = []
     masks = true_masks[:, 0]
     losses, ious = [], []
-    probabilities = masks
     for t in range(1, length):
         entries.append(_memorize(network, frames[:, t - 1], at(t - 1), masks, index, batch, config))
         previous = _disturbed(masks, config, generator)
@@ -92,7 +91,7 @@ def rollout(
         forced = torch.rand(len(index), generator=generator).to(device) < truth
         masks = torch.where(forced[:, None, None], true_masks[:, t], probabilities.detach())
     total = torch.stack(losses).sum() / (length - 1)
-    return RolloutResult(total, torch.stack(ious).mean(), probabilities.detach())
+    return RolloutResult(total, torch.stack(ious).mean())
 
 
 def others_of(masks: Tensor, index: Tensor, batch: int) -> Tensor:
@@ -104,7 +103,7 @@ def others_of(masks: Tensor, index: Tensor, batch: int) -> Tensor:
 def _encode(network: SegmentationNetwork, frames: Tensor, config: TrainConfig) -> Features:
     frames = frames.contiguous(memory_format=torch.channels_last)
     if config.checkpoint_activations:
-        features: Features = checkpoint(network.encode, frames, use_reentrant=False)
+        features: Features = _checkpointed(network, network.encode, frames)
         return features
     return network.encode(frames)
 
@@ -120,7 +119,7 @@ def _memorize(
 ) -> MemoryEntry:
     arguments = (frames, features, masks[:, None], others_of(masks, index, batch)[:, None], index)
     if config.checkpoint_activations:
-        entry: MemoryEntry = checkpoint(network.memorize, *arguments, use_reentrant=False)
+        entry: MemoryEntry = _checkpointed(network, network.memorize, *arguments)
         return entry
     return network.memorize(*arguments)
 
@@ -138,16 +137,38 @@ def _segment(
     chunk = config.object_chunk or len(index)
     shared = network.config.shared_key
     logits = []
-    for rows in torch.arange(len(index), device=index.device).split(chunk):
+    for first in range(0, len(index), chunk):
+        rows = slice(first, first + chunk)
         part = MemoryEntry(
             memory.key if shared else memory.key[rows],
             memory.shrinkage if shared or memory.shrinkage is None else memory.shrinkage[rows],
             memory.value[rows],
         )
-        logits.append(
-            checkpoint(network.segment, features, part, previous[rows], index[rows], use_reentrant=False)
-        )
+        logits.append(_checkpointed(network, network.segment, features, part, previous[rows], index[rows]))
     return torch.cat(logits)
+
+
+def _checkpointed(network: SegmentationNetwork, function: Callable[..., Any], *arguments: Any) -> Any:
+    """A call whose activations are computed again on the way back instead of being kept."""
+    return checkpoint(
+        function,
+        *arguments,
+        use_reentrant=False,
+        context_fn=lambda: (nullcontext(), _norms_untracked(network)),
+    )
+
+
+@contextmanager
+def _norms_untracked(network: SegmentationNetwork) -> Iterator[None]:
+    """Batch norms leave their running statistics alone, or the second pass would count twice."""
+    norms = [m for m in network.modules() if isinstance(m, nn.BatchNorm2d) and m.training]
+    for norm in norms:
+        norm.track_running_stats = False
+    try:
+        yield
+    finally:
+        for norm in norms:
+            norm.track_running_stats = True
 
 
 def _disturbed(masks: Tensor, config: TrainConfig, generator: torch.Generator) -> Tensor:
