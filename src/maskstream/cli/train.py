@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import logging
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from maskstream.training.config import TrainConfig
+
+logger = logging.getLogger(__name__)
 
 NAME = "train"
 HELP = "train a network; run it again with the same folder to go on where it stopped"
@@ -28,36 +32,45 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--start", type=Path, metavar="FILE", help="weights (.safetensors) to start from")
     data = parser.add_argument_group("data (each may be given several times)")
-    add = {"action": "append", "type": Path, "default": [], "metavar": "FOLDER"}
-    data.add_argument("--data", **add, help="of video-train*, video-dev*, static*, backgrounds* tars or folders")
-    data.add_argument("--davis", **add, help="DAVIS 2017, its root")
-    data.add_argument("--youtube-vos", **add, help="YouTube-VOS, its root")
-    data.add_argument("--videos", **add, help="of JPEGImages/<sequence> and Annotations/<sequence>")
-    data.add_argument("--static", **add, help="of images with masks beside them")
+    for name, what in (
+        ("--data", "of video-train*, video-dev*, static*, backgrounds* tars or folders"),
+        ("--davis", "DAVIS 2017, its root"),
+        ("--youtube-vos", "YouTube-VOS, its root"),
+        ("--videos", "of JPEGImages/<sequence> and Annotations/<sequence>"),
+        ("--static", "of images with masks beside them"),
+    ):
+        data.add_argument(name, action="append", type=Path, default=[], metavar="FOLDER", help=what)
     data.add_argument(
-        "--coco", nargs=2, action="append", type=Path, default=[], metavar=("IMAGES", "JSON"),
+        "--coco",
+        nargs=2,
+        action="append",
+        type=Path,
+        default=[],
+        metavar=("IMAGES", "JSON"),
         help="COCO images and their instances file",
     )
-    data.add_argument("--cache", type=Path, metavar="FOLDER", help="to keep packed data in, for quick restarts")
+    data.add_argument(
+        "--cache", type=Path, metavar="FOLDER", help="to keep packed data in, for quick restarts"
+    )
     run = parser.add_argument_group("run")
     run.add_argument("--minutes", type=float, help="stop cleanly after this long, over all resumptions")
     run.add_argument("--steps", type=int, help="length of the run; without it, --minutes is the length")
     run.add_argument("--config", type=Path, metavar="FILE", help="JSON with fields of TrainConfig")
     run.add_argument("--seed", type=int, help="of everything random (0)")
-    run.add_argument("--device", help="cpu, cuda, mps (the best there is)")
+    run.add_argument("--device", help="cpu, cuda, mps (cuda where there is one, else cpu)")
     run.add_argument("--threads", type=int, help="of the CPU")
 
 
 def run(args: argparse.Namespace) -> int:
     """Read the data, train, judge each checkpoint on the development sequences."""
-    import logging
-
     import torch
 
     from maskstream.errors import InputError
     from maskstream.training.loop import WEIGHTS, Trainer
 
-    if not args.quiet:
+    if int(os.environ.get("RANK", "0")):  # of torchrun's processes, the first one speaks
+        logging.getLogger("maskstream").setLevel(logging.ERROR)
+    elif not args.quiet:
         logging.getLogger("maskstream").setLevel(logging.INFO)
     if args.threads:
         torch.set_num_threads(args.threads)
@@ -66,18 +79,19 @@ def run(args: argparse.Namespace) -> int:
     network = _network_config(args.network)
     data, development = _data(args)
     if data.images is None and data.videos is None:
-        raise InputError("no data to train on; give --data, --davis, --youtube-vos, --videos, --static or --coco")
+        raise InputError(
+            "no data to train on; give --data, --davis, --youtube-vos, --videos, --static or --coco"
+        )
     evaluate: Callable[..., dict[str, float]] | None = None
     if development:
         from maskstream.evaluation.checkpoints import judge_on
 
         evaluate = judge_on(development, device)
-    trainer = Trainer(
-        network, data, config, args.output, device=device, start=args.start, evaluate=evaluate
-    )
+    trainer = Trainer(network, data, config, args.output, device=device, start=args.start, evaluate=evaluate)
     trainer.run()
-    state = "finished" if trainer.finished else "stopped; run the same command to go on"
-    print(f"{args.output / WEIGHTS}: step {trainer.step}, {state}")
+    if trainer.rank == 0:
+        state = "finished" if trainer.finished else "stopped; run the same command to go on"
+        print(f"{args.output / WEIGHTS}: step {trainer.step}, {state}")
     return 0
 
 
@@ -135,6 +149,7 @@ def _data(args: argparse.Namespace) -> tuple[Any, list[Any]]:
         videos += part.train_videos
         backgrounds += part.backgrounds
         development += part.dev_videos
+        report.problems += part.report.problems
     for folder in args.davis:
         videos += davis_videos(folder, report)
     for folder in args.youtube_vos:
@@ -143,8 +158,8 @@ def _data(args: argparse.Namespace) -> tuple[Any, list[Any]]:
         videos += folder_videos(index_files(folder), report)
     for folder in args.static:
         images += static_images(index_files(folder), report)
-    for folder, annotations in args.coco:
-        images += coco_images(folder, annotations, report)
+    for folder, instances in args.coco:
+        images += coco_images(folder, instances, report)
 
     def cache(name: str) -> Path | None:
         return args.cache / f"{name}.pt" if args.cache else None
@@ -152,10 +167,10 @@ def _data(args: argparse.Namespace) -> tuple[Any, list[Any]]:
     packed = TrainingData(
         pack_images(images, STILL_SIZE, cache=cache("images"), report=report) if images else None,
         pack_videos(videos, *VIDEO_SIZE, cache=cache("videos"), report=report) if videos else None,
-        pack_images(
-            backgrounds, STILL_SIZE, cache=cache("backgrounds"), report=report, keep_empty=True
-        ) if backgrounds else None,
+        pack_images(backgrounds, STILL_SIZE, cache=cache("backgrounds"), report=report, keep_empty=True)
+        if backgrounds
+        else None,
     )
     if report.skipped:
-        print(f"{report.skipped} broken or missing items were skipped; --verbose names them")
+        logger.warning("%d items were left out, each named above", report.skipped)
     return packed, development

@@ -197,7 +197,8 @@ def _cached(
     """The set that ``cache`` holds if it was packed from the same items, else a new one, saved there."""
     key = hashlib.sha256(repr([FORMAT, *identity]).encode()).hexdigest()
     if cache is not None and cache.exists():
-        # Read, not mapped: where the page cache is reclaimed early, random reads of a mapped file starve training.
+        # Read, not mapped: where the page cache is reclaimed early, random reads of a mapped file starve
+        # training.
         try:
             stored = torch.load(cache, weights_only=True)
             stored_key = stored["key"]
