@@ -215,11 +215,12 @@ def _draw(
 def _things(generator: Generator, height: int, width: int, objects: int, hue: float) -> list[_Thing]:
     """Objects in colours apart from each other and from the backdrop's ``hue``."""
     size = min(0.24 * height, 0.36 * width / objects)
+    farthest = 0.5 - 1.1 * size / width
     places = generator.permutation(objects)
     things = []
     for i in range(objects):
         start = (places[i] + 0.5) / objects - 0.5
-        reach = generator.uniform(max(0.3, abs(start)), 0.42)
+        reach = max(abs(start), farthest * generator.uniform(0.85, 1))
         inwards = generator.choice([-1, 1]) if abs(start) < 0.1 else 1
         bob = generator.uniform(0.03, 0.1) * height
         motion = _Motion(
