@@ -33,7 +33,8 @@ def command(monkeypatch):
         (InputError("clip.mp4: no video"), 2, "error: clip.mp4: no video"),
         (PermissionError(13, "Permission denied", "out"), 1, "error: [Errno 13] Permission denied: 'out'"),
         (ModuleNotFoundError("no torch", name="torch"), 2, "error: this needs torch; pip install"),
-        (KeyboardInterrupt(), 130, "interrupted"),
+        (KeyboardInterrupt(), 130, "interrupted\n"),
+        (KeyboardInterrupt("stopped; --resume goes on"), 130, "interrupted: stopped; --resume goes on\n"),
     ],
 )
 def test_what_a_user_can_mend_is_one_line(command, capsys, error, code, line):
@@ -105,6 +106,12 @@ def test_a_reader_that_leaves_early_is_no_error():
 def test_an_interrupt_is_one_line_and_130():
     done = process_that_runs("os.kill(os.getpid(), signal.SIGINT); time.sleep(30)")
     assert (done.returncode, done.stderr) == (130, "maskstream: interrupted\n")
+
+
+def test_a_warning_is_said_once():
+    warn = "import logging; [logging.getLogger('a').warning('%s', text) for text in 'xyx']"
+    done = process_that_runs(warn)
+    assert (done.returncode, done.stderr) == (0, "WARNING: x\nWARNING: y\n")
 
 
 def test_listing_the_commands_imports_nothing_heavy():

@@ -70,7 +70,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.print_help()
         return BAD_INPUT
     level = logging.DEBUG if args.debug else logging.INFO if args.verbose else logging.WARNING
-    logging.basicConfig(level=logging.ERROR if args.quiet else level, format="%(levelname)s: %(message)s")
+    logging.basicConfig(
+        level=logging.ERROR if args.quiet else level,
+        format="%(levelname)s: %(message)s",
+        handlers=[_Messages()],
+    )
     try:
         code = int(args.run(args))
         sys.stdout.flush()
@@ -79,8 +83,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         # Whoever read our output has gone, which is their right; the flush at exit must not complain.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except KeyboardInterrupt:
-        print("maskstream: interrupted", file=sys.stderr)
+    except KeyboardInterrupt as interrupt:
+        print(f"maskstream: interrupted{f': {interrupt}' if str(interrupt) else ''}", file=sys.stderr)
         return INTERRUPTED
     except Exception as error:
         explained = _explain(error)
@@ -89,6 +93,24 @@ def main(argv: Sequence[str] | None = None) -> int:
         message, code = explained
         print(f"maskstream: error: {message}", file=sys.stderr)
         return code
+
+
+class _Messages(logging.Handler):
+    """Lines on what standard error is at the moment: a progress bar puts itself before it.
+
+    A warning is said once: a file that is read twice need not be complained of twice.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._warnings: set[str] = set()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        text = self.format(record)
+        if text not in self._warnings:
+            print(text, file=sys.stderr)
+        if record.levelno == logging.WARNING:
+            self._warnings.add(text)
 
 
 def commands() -> list[Command]:

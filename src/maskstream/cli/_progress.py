@@ -1,18 +1,23 @@
-"""Progress of long work: a bar on a terminal, plain lines elsewhere, nothing but the end when quiet."""
+"""Progress of long work: a bar on a terminal, plain lines elsewhere, nothing when quiet."""
 
 from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
+from datetime import timedelta
 from typing import TypeVar
 
 T = TypeVar("T")
-PLAIN_SECONDS = 10.0
+PLAIN_SECONDS = 10.0  #: between two plain lines
 
 
-def progress(items: Iterable[T], label: str, total: int | None, *, done: int = 0, quiet: bool = False) -> Iterator[T]:
+def progress(
+    items: Iterable[T], label: str, total: int | None, *, done: int = 0, quiet: bool = False
+) -> Generator[T, None, None]:
     """Hand on the items while showing how many there were, the rate, and the time that is left.
+
+    Close it (``contextlib.closing``) where the loop may be left early: the bar gives the terminal back then.
 
     Args:
         items: the work.
@@ -29,7 +34,7 @@ def progress(items: Iterable[T], label: str, total: int | None, *, done: int = 0
         yield from _lines(items, label, total, done)
 
 
-def _bar(items: Iterable[T], label: str, total: int | None, done: int) -> Iterator[T]:
+def _bar(items: Iterable[T], label: str, total: int | None, done: int) -> Generator[T, None, None]:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -47,14 +52,18 @@ def _bar(items: Iterable[T], label: str, total: int | None, done: int) -> Iterat
             yield item
             rate = count / max(time.monotonic() - start, 1e-6)
             bar.update(task, advance=1, rate=f"{rate:.1f}/s")
+        # The total may have been an estimate.
+        bar.update(task, total=bar.tasks[0].completed)
 
 
-def _lines(items: Iterable[T], label: str, total: int | None, done: int) -> Iterator[T]:
+def _lines(items: Iterable[T], label: str, total: int | None, done: int) -> Generator[T, None, None]:
     start = last = time.monotonic()
     for count, item in enumerate(items, 1):
         yield item
         now = time.monotonic()
         if now - last >= PLAIN_SECONDS:
             last, rate = now, count / (now - start)
-            left = f", {(total - done - count) / rate:.0f} s left" if total else ""
-            print(f"{label}: {done + count}{f'/{total}' if total else ''}, {rate:.1f}/s{left}", file=sys.stderr)
+            text = f"{label}: {done + count}{f'/{total}' if total else ''}, {rate:.1f}/s"
+            if total:
+                text += f", {timedelta(seconds=round(max(0, total - done - count) / rate))} left"
+            print(text, file=sys.stderr)

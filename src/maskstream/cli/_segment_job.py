@@ -5,22 +5,25 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import os
 import shutil
 import time
-from collections.abc import Iterable, Iterator
-from contextlib import ExitStack
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, closing
+from dataclasses import asdict, dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
+from maskstream.cli._interrupt import interrupts_wait
+from maskstream.cli._outputs import SNAPSHOT, Outputs
 from maskstream.cli._progress import progress
 from maskstream.errors import InputError
 from maskstream.masks.draw import mask_colours, overlay
-from maskstream.masks.palette import write_label_map
+from maskstream.masks.palette import present_ids, write_label_map
 from maskstream.masks.read import check_size, read_label_map, read_object_masks
 from maskstream.masks.rle import RleWriter
 from maskstream.streaming.segmenter import VideoSegmenter
@@ -31,13 +34,16 @@ from maskstream.video.write import VideoWriter
 
 logger = logging.getLogger(__name__)
 
+Frame = NDArray[np.uint8]
 LabelMap = NDArray[np.uint8]
+Sink = Callable[[VideoFrame, LabelMap], None]
 SAVE_SECONDS = 20.0
+GO_ON = "the same command with --resume goes on"
 
 
 @dataclass(frozen=True)
 class Range:
-    """Which frames of the input are segmented."""
+    """Which frames of the input are segmented: every ``every``-th from ``start`` on, before ``end``."""
 
     start: int
     end: int | None
@@ -47,62 +53,32 @@ class Range:
         inside = index >= self.start and (self.end is None or index < self.end)
         return inside and (index - self.start) % self.every == 0
 
-
-@dataclass(frozen=True)
-class Outputs:
-    """Where results go; None: not wanted."""
-
-    folder: Path | None = None
-    rle: Path | None = None
-    masks: Path | None = None
-    overlay: Path | None = None
-
-    @property
-    def files(self) -> list[Path]:
-        """The single files among them."""
-        return [path for path in (self.rle, self.masks, self.overlay) if path is not None]
-
-    @property
-    def part(self) -> Path:
-        """Hidden folder, beside the first output, of a run that is not finished."""
-        first = next(path for path in (self.folder, self.rle, self.masks, self.overlay) if path is not None)
-        return first.with_name(f".{first.name}.part")
-
-    def check(self, overwrite: bool, resume: bool) -> None:
-        """Refuse what can't be written, before any work.
+    def check(self, info: VideoInfo) -> None:
+        """Refuse a range without frames.
 
         Raises:
-            InputError: an output exists (and may not be replaced), or its folder doesn't.
+            InputError: that.
         """
-        for path in self.files:
-            if not path.parent.is_dir():
-                raise InputError(f"{path}: its folder does not exist; make it first")
-            if path.is_dir():
-                raise InputError(f"{path}: is a folder; name a file")
-            if path.exists() and not overwrite:
-                raise InputError(f"{path}: exists; give --overwrite to replace it")
-        if self.folder is not None:
-            self._check_folder(self.folder, overwrite)
-        if self.part.exists() and not (resume or overwrite):
-            raise InputError(
-                f"{self.part}: an interrupted run is here; give --resume to go on, or --overwrite to begin again"
-            )
+        if self.every < 1:
+            raise InputError(f"--every is {self.every}; give 1 or more")
+        if self.start < 0:
+            raise InputError(f"--start is {self.start}; give 0 or more")
+        if self.end is not None and self.end <= self.start:
+            raise InputError(f"--end {self.end} is not after --start {self.start}; no frame would be left")
+        if info.images and self.start >= len(info.images):
+            raise InputError(f"--start is {self.start}, but {info.path} has {len(info.images)} images only")
 
-    @staticmethod
-    def _check_folder(folder: Path, overwrite: bool) -> None:
-        if not folder.parent.is_dir():
-            raise InputError(f"{folder}: its parent folder does not exist; make it first")
-        if not folder.exists():
-            return
-        if not folder.is_dir():
-            raise InputError(f"{folder}: is a file; name a folder, or a .json, .mp4, .mov, .mkv or .webm file")
-        content = list(folder.iterdir())
-        if content and not overwrite:
-            raise InputError(f"{folder}: is not empty; give --overwrite to replace it, or name another folder")
-        if foreign := [path for path in content if path.suffix != ".png" or not path.is_file()]:
-            raise InputError(
-                f"{folder}: holds {foreign[0].name}, which is no label map, and is not replaced; name another folder"
-            )
+    def __str__(self) -> str:
+        end = "the end" if self.end is None else f"before {self.end}"
+        return f"from {self.start} to {end}" + (f", every {self.every}" if self.every > 1 else "")
+
+
+def framed(option: str, start: int) -> tuple[int, Path]:
+    """Frame index and path of ``[FRAME=]PATH``; without a frame it is the first one, ``start``."""
+    head, separator, tail = option.partition("=")
+    if separator and head.isdecimal():
+        return int(head), Path(tail).expanduser()  # which no shell does behind the sign
+    return start, Path(option)
 
 
 def read_masks(
@@ -115,49 +91,57 @@ def read_masks(
     """Label maps by frame index, from ``[FRAME=]PATH`` options.
 
     Raises:
-        InputError: a mask can't be used, or its frame is not segmented.
+        InputError: a mask can't be used, its frame is not segmented, or an id is in none of them.
     """
     paths: dict[int, list[Path]] = {}
     for option in given:
-        head, separator, tail = option.partition("=")
-        is_framed = bool(separator) and head.isdecimal()
-        index, path = (int(head), Path(tail)) if is_framed else (frames.start, Path(option))
+        index, path = framed(option, frames.start)
         if index not in frames:
-            raise InputError(f"--mask {option}: frame {index} is not among the frames that are segmented")
-        if info.frame_count is not None and index >= info.frame_count and info.images:
-            raise InputError(f"--mask {option}: the input has {info.frame_count} frames only")
+            raise InputError(f"--mask {option}: frame {index} is not segmented; that is frames {frames}")
+        if info.frame_count is not None and index >= info.frame_count:
+            message = f"--mask {option}: the last frame of {info.path} is {info.frame_count - 1}"
+            if info.images:
+                raise InputError(message)
+            logger.warning("%s, by what the file says", message)
         paths.setdefault(index, []).append(path)
-    masks = {}
-    for index, files in paths.items():
+    masks, found = {}, set[int]()
+    for index, files in sorted(paths.items()):
         if len(files) == 1 and not files[0].is_dir():
             read = read_label_map(files[0], threshold_soft)
         else:
-            source = files if len(files) > 1 else files[0]
-            read = read_object_masks(source, index, threshold_soft)
+            read = read_object_masks(files if len(files) > 1 else files[0], index, threshold_soft)
         label_map = np.asarray(read.label_map, np.uint8)
         check_size(label_map, (info.height, info.width), files[0])
         if ids is not None:
-            if missing := [i for i in ids if i not in read.ids]:
-                raise InputError(f"{files[0]}: holds no object {missing[0]}; it has {_listed(read.ids)}")
+            if not set(ids) & set(read.ids):
+                raise InputError(
+                    f"{files[0]}: holds none of --ids {_listed(ids)}; it has {_listed(read.ids)}"
+                )
             label_map = np.where(np.isin(label_map, ids), label_map, 0).astype(np.uint8)
+        found |= set(read.ids)
         masks[index] = label_map
-    return dict(sorted(masks.items()))
+    if missing := [i for i in ids or () if i not in found]:
+        raise InputError(f"--ids: no mask holds object {missing[0]}; they have {_listed(sorted(found))}")
+    return masks
 
 
 class SegmentJob:
     """One run over one input, which can be interrupted and go on.
 
     Label maps are written one by one to a hidden folder beside the output, together with a snapshot of the
-    segmenter. When all are there, the folder is renamed, and everything else is drawn from it.
+    segmenter. When all are there, everything else is drawn from them, and they move to their place.
+
+    Backwards, each object goes from the first mask that it has to the start; where both passes tell of a
+    pixel, the forward one is right.
 
     Args:
         info: of the input.
         masks: label maps by frame index, at least one.
         frames: which frames.
-        outputs: where to.
-        backward: also go back from the first mask.
+        outputs: where to, checked.
+        backward: also go back from the first mask of each object.
         make_segmenter: gives a fresh segmenter.
-        identity: what a resumed run must have in common with the interrupted one.
+        identity: what a resumed run must have in common with the interrupted one, as plain data.
         quiet: no progress.
     """
 
@@ -169,25 +153,23 @@ class SegmentJob:
         outputs: Outputs,
         *,
         backward: bool,
-        make_segmenter: Any,
+        make_segmenter: Callable[[], VideoSegmenter],
         identity: dict[str, Any],
         quiet: bool,
     ) -> None:
         self._info = info
-        self._masks = masks
         self._frames = frames
         self._outputs = outputs
-        self._first = min(masks)
-        self._backward = backward and self._first > frames.start
-        self._segmenter: VideoSegmenter = make_segmenter()
+        first_masks = _first_masks(masks)
+        self._masks = {"forward": masks, "backward": first_masks}
+        self._turn = max(first_masks)
+        self._backward = backward and self._turn > frames.start
+        self._first = min(masks) if self._backward else frames.start
         self._make_segmenter = make_segmenter
-        digest = hashlib.sha256(json.dumps(identity, sort_keys=True, default=str).encode())
-        for index, label_map in masks.items():
-            digest.update(str(index).encode() + label_map.tobytes())
-        self._identity = digest.hexdigest()
+        self._segmenter = make_segmenter()
         self._quiet = quiet
         self._folder = outputs.part / "masks"
-        self._snapshot = outputs.part / "snapshot.npz"
+        self._identity = _digest(info, masks, {**identity, "frames": asdict(frames), "backward": backward})
 
     def run(self, resume: bool) -> int:
         """Do all of it.
@@ -196,139 +178,224 @@ class SegmentJob:
             How many frames were segmented.
 
         Raises:
-            InputError: there is nothing like this run to resume, or the input can't be read.
+            InputError: there is nothing like this run to resume, or the input can't be read; nothing is left.
+            OSError: disk full and the like; what was done is kept.
             KeyboardInterrupt: after saving.
         """
-        at = self._begin(resume)
-        if at["phase"] == "backward":
-            self._segment("backward", at["begin"])
-            self._segmenter = self._make_segmenter()
-            at = {"phase": "forward", "begin": self._first}
-            self._save(**at)
-        if at["phase"] == "forward":
-            self._segment("forward", at["begin"])
-            self._save("draw", 0)
-        self._draw()
-        return self._finish()
-
-    def _begin(self, resume: bool) -> dict[str, Any]:
-        """Where to go on."""
-        start = {"phase": "forward", "begin": self._frames.start}
-        if self._backward:
-            start = {"phase": "backward", "begin": self._first}
-        if not (resume and self._snapshot.is_file()):
-            if resume:
-                logger.warning("nothing to resume beside the output; starting at the beginning")
-            shutil.rmtree(self._outputs.part, ignore_errors=True)
-            self._folder.mkdir(parents=True)
-            return start
-        note = read_snapshot(self._snapshot, self._segmenter)
-        if note["identity"] != self._identity:
-            raise InputError(
-                f"{self._outputs.part}: was made with other options, masks or input; give the same, or --overwrite"
-            )
-        return note
-
-    def _segment(self, phase: str, begin: int) -> None:
-        """One pass; on the way, and when it is interrupted, everything is saved."""
-        saved, after = time.monotonic(), begin
-        total, done = self._counts(phase, begin)
-        frames = progress(self._read(phase, begin), "segmenting", total, done=done, quiet=self._quiet)
+        phase, last = self._begin(resume)
         try:
-            for frame in frames:
-                self._step(phase, frame)
-                after = frame.index + (-1 if phase == "backward" else 1)
-                if time.monotonic() - saved > SAVE_SECONDS:
-                    self._save(phase, after)
-                    saved = time.monotonic()
+            if phase == "backward":
+                self._segment(phase, last)
+                self._segmenter = self._make_segmenter()
+                phase, last = "forward", None
+                self._save(phase, last)
+            if phase == "forward":
+                self._segment(phase, last)
+                phase = "draw"
+                self._save(phase, None)
+            if phase == "draw":
+                self._draw()
+            return self._publish(phase)
+        except InputError:
+            shutil.rmtree(self._outputs.part)
+            raise
+        except OSError as error:
+            where = error.filename or self._outputs.all[0]
+            what = error.strerror or str(error)
+            raise OSError(f"{where}: {what}; what was done is kept: {GO_ON}") from error
+
+    def _begin(self, resume: bool) -> tuple[str, int | None]:
+        """The phase, and its last frame that is done."""
+        part = self._outputs.part
+        if resume and self._outputs.is_resumable:
+            try:
+                note = read_snapshot(part / SNAPSHOT, self._segmenter)
+            except InputError as error:
+                raise InputError(f"{error}; give --overwrite instead of --resume to begin again") from error
+            if note["identity"] != self._identity:
+                raise InputError(
+                    f"{part}: the interrupted run had other options, masks, input or network; "
+                    "give the same, or --overwrite instead of --resume to begin again"
+                )
+            return note["phase"], note["last"]
+        if resume:
+            logger.warning("nothing to resume beside %s; starting at the beginning", self._outputs.all[0])
+        if part.exists():
+            shutil.rmtree(part)
+        self._folder.mkdir(parents=True)
+        phase = "backward" if self._backward else "forward"
+        self._save(phase, None)
+        return phase, None
+
+    def _segment(self, phase: str, last: int | None) -> None:
+        """One pass; on the way, and when it is interrupted, everything is saved."""
+        saved = time.monotonic()
+        total, done = self._counts(phase, last)
+        step = 1 if phase == "forward" else -1
+        unseen = {i for i in self._masks[phase] if last is None or step * (i - last) > 0}
+        frames = progress(self._read(phase, last), "segmenting", total, done=done, quiet=self._quiet)
+        try:
+            with closing(frames):
+                for frame in frames:
+                    with interrupts_wait():
+                        self._step(phase, frame)
+                        unseen.discard(frame.index)
+                        last, done = frame.index, done + 1
+                        if time.monotonic() - saved > SAVE_SECONDS:
+                            self._save(phase, last)
+                            saved = time.monotonic()
         except KeyboardInterrupt:
-            self._save(phase, after)
-            raise KeyboardInterrupt(f"stopped before frame {after}; give --resume to go on") from None
+            with interrupts_wait():
+                self._save(phase, last)
+            where = "before the first frame" if last is None else f"after frame {last}"
+            raise KeyboardInterrupt(f"stopped {where}; {GO_ON}") from None
+        if unseen:
+            raise InputError(
+                f"{self._info.path}: frame {min(unseen)} has a mask, but the video has no such frame, "
+                "or it is damaged; mark another one"
+            )
+        if total is not None and done < 0.95 * total - 1:  # what a header says may be a little off
+            logger.warning(
+                "%s: %d frames came where its header speaks of %d; it may be cut short",
+                self._info.path,
+                done,
+                total,
+            )
 
     def _step(self, phase: str, frame: VideoFrame) -> None:
+        height, width = frame.image.shape[:2]
+        if (width, height) != self._info.size:
+            raise InputError(
+                f"{self._info.path}: at frame {frame.index} the picture changes from {self._info.width}x"
+                f"{self._info.height} to {width}x{height}; stop there with --end {frame.index}, "
+                "or convert it to one size first"
+            )
+        label_map = self._segmenter.step(frame.image, self._masks[phase].get(frame.index)).label_map
         path = self._folder / f"{frame.name}.png"
-        if phase == "forward" and self._backward and frame.index == self._first and path.exists():
-            # The backward pass has been here; the forward one only learns the object.
-            self._segmenter.step(frame.image, self._masks[frame.index])
-            return
-        label_map = self._segmenter.step(frame.image, self._masks.get(frame.index)).label_map
+        if phase == "forward" and self._backward and frame.index < self._turn and path.exists():
+            label_map = np.where(label_map, label_map, _read_png(path))
         write_label_map(path, label_map)
 
-    def _read(self, phase: str, begin: int) -> Iterator[VideoFrame]:
-        path, every = self._info.path, self._frames.every
-        if phase == "forward":
-            with read_video(path, begin, self._frames.end, every) as reader:
-                yield from reader
-            return
-        if begin >= self._frames.start:
-            for frame in read_reversed(path, self._frames.start, begin + 1):
-                if frame.index in self._frames:
-                    yield frame
-
-    def _counts(self, phase: str, begin: int) -> tuple[int | None, int]:
-        """Frames of a pass in all, and those done before."""
-        every, start = self._frames.every, self._frames.start
+    def _read(self, phase: str, last: int | None) -> Iterator[VideoFrame]:
+        """The frames of a pass that come after its last one."""
+        path, frames = self._info.path, self._frames
         if phase == "backward":
-            total = (self._first - start) // every + 1
-            return total, (self._first - begin) // every
-        origin = self._first if self._backward else start
-        end = min(n for n in (self._info.frame_count, self._frames.end, 2**62) if n is not None)
-        total = len(range(origin, end, every)) if end < 2**62 else None
-        return total, (begin - origin) // every
+            end = self._turn + 1 if last is None else last
+            if end > frames.start:
+                with closing(read_reversed(path, frames.start, end)) as back:
+                    yield from (frame for frame in back if frame.index in frames)
+            return
+        # From the last frame on, which is known to be there: perhaps there is no other.
+        with read_video(path, self._first if last is None else last, frames.end, frames.every) as reader:
+            yield from (frame for frame in reader if last is None or frame.index > last)
 
-    def _save(self, phase: str, begin: int) -> None:
-        note = {"identity": self._identity, "phase": phase, "begin": begin}
-        write_snapshot(self._snapshot, self._segmenter, note)
+    def _counts(self, phase: str, last: int | None) -> tuple[int | None, int]:
+        """Frames of a pass in all, and those that are done."""
+        frames = self._frames
+        if phase == "backward":
+            indices = range(self._turn, frames.start - 1, -frames.every)
+        else:
+            ends = [n for n in (self._info.frame_count, frames.end) if n is not None]
+            indices = range(self._first, min(ends, default=self._first), frames.every)
+        done = 0 if last is None else abs(last - indices.start) // frames.every + 1
+        return len(indices) or None, done
+
+    def _save(self, phase: str, last: int | None) -> None:
+        note = {"identity": self._identity, "phase": phase, "last": last}
+        write_snapshot(self._outputs.part / SNAPSHOT, self._segmenter, note)
 
     def _draw(self) -> None:
         """Write what is made from frames and label maps together."""
-        outputs, info = self._outputs, self._info
-        if not outputs.files:
+        frames = self._frames
+        if not self._outputs.files:
             return
-        whole = self._frames == Range(0, None, 1)
-        with ExitStack() as stack, read_video(info.path, *self._span) as reader:
-            audio = info.path if whole and info.audio else None
-            videos = [
-                (stack.enter_context(VideoWriter(path, like=info, audio_from=audio)), draw)
-                for path, draw in ((outputs.masks, _coloured), (outputs.overlay, overlay))
-                if path is not None
-            ]
-            rle = RleWriter(outputs.rle, (info.height, info.width)) if outputs.rle else None
-            if rle is not None:
-                stack.enter_context(rle)
-            for frame in progress(reader, "drawing", reader.expected, quiet=self._quiet):
-                label_map = _read_png(self._folder / f"{frame.name}.png")
-                for writer, draw in videos:
-                    writer.write(draw(frame.image, label_map), frame.time, frame.duration)
-                if rle is not None:
-                    rle.write(frame.index, label_map, frame.time)
+        try:
+            with ExitStack() as stack:
+                reader = stack.enter_context(
+                    read_video(self._info.path, frames.start, frames.end, frames.every)
+                )
+                shown = progress(reader, "drawing", reader.expected, quiet=self._quiet)
+                sinks = None
+                for frame in stack.enter_context(closing(shown)):
+                    sinks = sinks or self._sinks(stack, frame.time)
+                    label_map = _read_png(self._folder / f"{frame.name}.png")
+                    for sink in sinks:
+                        sink(frame, label_map)
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt(f"stopped while drawing; {GO_ON}") from None
 
-    @property
-    def _span(self) -> tuple[int, int | None, int]:
-        return self._frames.start, self._frames.end, self._frames.every
+    def _sinks(self, stack: ExitStack, time: Fraction | None) -> list[Sink]:
+        """What takes each frame with its label map; all of it begins at ``time``."""
+        outputs, info = self._outputs, self._info
+        sinks: list[Sink] = []
+        # Sound is for the whole only, and a cut starts at zero.
+        audio = info.path if self._frames == Range(0, None, 1) and info.audio else None
+        start = time if self._frames.start else None
+        for path, draw in ((outputs.masks, _coloured), (outputs.overlay, overlay)):
+            if path is not None:
+                writer = stack.enter_context(VideoWriter(path, like=info, audio_from=audio, start=start))
+                sinks.append(_drawing_sink(writer, draw))
+        if outputs.rle is not None:
+            rle = stack.enter_context(RleWriter(outputs.rle, (info.height, info.width)))
+            sinks.append(lambda frame, label_map: rle.write(frame.index, label_map, frame.time))
+        return sinks
 
-    def _finish(self) -> int:
-        """Give the folder its name and remove what is hidden."""
-        count = sum(1 for _ in self._folder.iterdir())
-        folder = self._outputs.folder
-        if folder is not None:
-            if folder.exists():
-                os.rename(folder, self._outputs.part / "replaced")
-            os.rename(self._folder, folder)
-        shutil.rmtree(self._outputs.part)
+    def _publish(self, phase: str) -> int:
+        """Move the label maps to their place if they are wanted, and remove what is hidden."""
+        outputs, label_maps = self._outputs, self._folder
+        try:
+            with interrupts_wait():
+                if outputs.folder is not None:
+                    if phase != "publish":
+                        outputs.remove_old()
+                        self._save("publish", None)  # from here on, what is in the folder is new
+                    outputs.publish_folder(label_maps)
+                    label_maps = outputs.folder
+                count = sum(1 for path in label_maps.iterdir() if path.suffix == ".png")
+                shutil.rmtree(outputs.part)
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt("but everything had been written") from None
         return count
 
 
-def _read_png(path: Path) -> LabelMap:
-    from PIL import Image
+def _drawing_sink(writer: VideoWriter, draw: Callable[[Frame, LabelMap], Frame]) -> Sink:
+    return lambda frame, label_map: writer.write(draw(frame.image, label_map), frame.time, frame.duration)
 
+
+def _coloured(frame: Frame, label_map: LabelMap) -> Frame:
+    return mask_colours(label_map)
+
+
+def _read_png(path: Path) -> LabelMap:
     with Image.open(path) as image:
         return np.asarray(image, np.uint8)
 
 
-def _coloured(frame: NDArray[np.uint8], label_map: LabelMap) -> NDArray[np.uint8]:
-    return mask_colours(label_map)
+def _first_masks(masks: dict[int, LabelMap]) -> dict[int, LabelMap]:
+    """Of each object only the first mask."""
+    known: list[int] = []
+    first_masks = {}
+    for index, label_map in sorted(masks.items()):
+        new = np.where(np.isin(label_map, known), 0, label_map).astype(np.uint8)
+        if new.any():
+            first_masks[index] = new
+            known += present_ids(new)
+    return first_masks
 
 
-def _listed(ids: tuple[int, ...]) -> str:
+def _digest(info: VideoInfo, masks: dict[int, LabelMap], identity: dict[str, Any]) -> str:
+    """A checksum of all that results depend on."""
+    text = json.dumps([identity, stamps(info.images or [info.path])], sort_keys=True)
+    digest = hashlib.sha256(text.encode())
+    for index, label_map in masks.items():
+        digest.update(str(index).encode() + label_map.tobytes())
+    return digest.hexdigest()
+
+
+def stamps(paths: Iterable[Path]) -> list[tuple[str, int, int]]:
+    """What tells whether files have changed."""
+    return [(str(path.resolve()), (stat := path.stat()).st_size, stat.st_mtime_ns) for path in paths]
+
+
+def _listed(ids: Iterable[int]) -> str:
     return ", ".join(map(str, ids))

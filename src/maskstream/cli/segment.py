@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import sys
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from maskstream.cli._segment_job import Outputs
     from maskstream.video.probe import VideoInfo
 
 NAME = "segment"
 HELP = "segment marked objects through a video"
-
-VIDEO_SUFFIXES = (".mp4", ".m4v", ".mov", ".mkv", ".webm")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -50,10 +49,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     what.add_argument("--end", type=int, metavar="FRAME", help="frame to stop before")
     what.add_argument("--every", type=int, default=1, metavar="N", help="only every N-th frame (1)")
     what.add_argument(
-        "--backward", action="store_true", help="also go back from the first mask to the start of the video"
+        "--backward", action="store_true", help="also go back, from the first mask of each object to --start"
     )
     what.add_argument(
-        "--threshold-soft", action="store_true", help="cut anti-aliased masks at half instead of refusing them"
+        "--threshold-soft",
+        action="store_true",
+        help="cut anti-aliased masks at half instead of refusing them",
     )
     how = parser.add_argument_group("how")
     how.add_argument("--model", default="live", help="name of a network, or an exported folder (live)")
@@ -68,35 +69,33 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Check everything, segment, then draw what else was asked for."""
-    from maskstream.cli._segment_job import Range, SegmentJob, read_masks
+    from maskstream.cli._outputs import Outputs
+    from maskstream.cli._segment_job import Range, SegmentJob, framed, read_masks, stamps
     from maskstream.errors import InputError
-    from maskstream.runtime.load import load_model
+    from maskstream.runtime.load import WEIGHTS, load_model
     from maskstream.streaming.segmenter import VideoSegmenter
     from maskstream.video.probe import probe
 
-    if args.every < 1:
-        raise InputError(f"--every is {args.every}; give 1 or more")
-    if args.start < 0 or (args.end is not None and args.end <= args.start):
-        raise InputError(f"--start {args.start} --end {args.end}: no frames between them")
+    outputs = Outputs.named(args.output, args.overlay)
     info = probe(args.input)
-    outputs = _outputs(args)
-    outputs.check(args.overwrite, args.resume)
     frames = Range(args.start, args.end, args.every)
+    frames.check(info)
+    _check_names(info)
     given = args.mask or _annotation(info, frames.start)
     if not given:
-        raise InputError(
-            f"{args.input}: nothing is marked; give --mask first.png (or --mask FRAME=mask.png)"
-        )
+        raise InputError(f"{args.input}: nothing is marked; give --mask first.png (or --mask FRAME=mask.png)")
+    sources = [info.path, *(framed(option, frames.start)[1] for option in given)]
+    outputs.check(sources, args.overwrite, args.resume)
     masks = read_masks(given, info, frames, args.ids, args.threshold_soft)
     model = load_model(args.model, args.runtime, args.threads, args.device)
-    stamp = info.path.stat()
+    network = next((path for path in (WEIGHTS / args.model, Path(args.model)) if path.exists()), None)
     identity = {
-        "input": [str(info.path.resolve()), stamp.st_size, stamp.st_mtime],
-        "frames": [args.start, args.end, args.every, args.backward],
-        "network": [args.model, args.runtime, args.size],
+        "version": version("maskstream"),
+        "runtime": [args.runtime, args.size],
+        "network": stamps(sorted(network.iterdir()) if network.is_dir() else [network]) if network else [],
     }
-    if min(masks) > frames.start and not args.backward and not args.quiet:
-        _say(f"frames before the first mask ({min(masks)}) stay empty; --backward goes back from it")
+    if min(masks) > frames.start and not args.backward:
+        _say(f"frames before the first mask ({min(masks)}) stay empty; --backward goes back from it", args)
     job = SegmentJob(
         info,
         masks,
@@ -108,35 +107,21 @@ def run(args: argparse.Namespace) -> int:
         quiet=args.quiet,
     )
     count = job.run(args.resume)
-    written = [path for path in (outputs.folder, *outputs.files) if path is not None]
-    _say(f"{count} frames: {', '.join(map(str, written))}")
+    _say(f"{count} frame{'s' * (count != 1)}: {', '.join(map(str, outputs.all))}", args)
     return 0
 
 
-def _outputs(args: argparse.Namespace) -> Outputs:
-    """What the endings of the names ask for."""
-    from maskstream.cli._segment_job import Outputs
+def _check_names(info: VideoInfo) -> None:
+    """Refuse images whose label maps would have the same name."""
     from maskstream.errors import InputError
 
-    output: Path | None = args.output
-    suffix = output.suffix.lower() if output is not None and not output.is_dir() else ""
-    folder = output if suffix == "" else None
-    rle = output if suffix == ".json" else None
-    video = output if suffix in VIDEO_SUFFIXES else None
-    drawn: Path | None = Path(args.overlay) if args.overlay else None
-    if output is not None and suffix and rle is None and video is None:
-        kinds = ", ".join((".json", *VIDEO_SUFFIXES))
-        raise InputError(f"{output}: can't write {suffix} files; name a folder, or a file ending in {kinds}")
-    if args.overlay == "":
-        if output is None:
-            raise InputError("--overlay needs a name, or -o to be named after; give --overlay overlay.mp4")
-        drawn = video or output.with_name(f"{output.stem}-overlay.mp4")
-        video = None
-    if drawn is not None and drawn.suffix.lower() not in VIDEO_SUFFIXES:
-        raise InputError(f"{drawn}: no video; use a name ending in {', '.join(VIDEO_SUFFIXES)}")
-    if output is None and drawn is None:
-        raise InputError("nothing to write; give -o FOLDER, -o masks.json or --overlay overlay.mp4")
-    return Outputs(folder, rle, video, drawn)
+    seen: dict[str, Path] = {}
+    for path in info.images:
+        if (other := seen.setdefault(path.stem, path)) is not path:
+            raise InputError(
+                f"{info.path}: {other.name} and {path.name} would both give {path.stem}.png; "
+                "remove one of them"
+            )
 
 
 def _annotation(info: VideoInfo, start: int) -> list[str]:
@@ -149,10 +134,9 @@ def _annotation(info: VideoInfo, start: int) -> list[str]:
     return [str(path)] if path.is_file() else []
 
 
-def _say(text: str) -> None:
-    import sys
-
-    print(text, file=sys.stderr)
+def _say(text: str, args: argparse.Namespace) -> None:
+    if not args.quiet:
+        print(text, file=sys.stderr)
 
 
 def _ids(text: str) -> tuple[int, ...]:

@@ -1,0 +1,184 @@
+"""Where ``maskstream segment`` writes, and what it must not write over."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from maskstream.errors import InputError
+
+VIDEO_SUFFIXES = (".mp4", ".m4v", ".mov", ".mkv", ".webm")
+SNAPSHOT = "snapshot.npz"
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """Where results go; None: not wanted.
+
+    Attributes:
+        folder: gets a palette PNG for each frame.
+        rle: JSON of run-length codes.
+        masks: video of the label maps in their colours.
+        overlay: video of the masks over the frames.
+    """
+
+    folder: Path | None = None
+    rle: Path | None = None
+    masks: Path | None = None
+    overlay: Path | None = None
+
+    @classmethod
+    def named(cls, output: Path | None, overlay: str | None) -> Outputs:
+        """What the endings of names ask for.
+
+        Args:
+            output: folder, ``.json`` or video.
+            overlay: video; empty: named after ``output``; None: not wanted.
+
+        Raises:
+            InputError: nothing is asked for, or what can't be written.
+        """
+        if output is None and not overlay:
+            if overlay is not None:
+                raise InputError(
+                    "--overlay needs a name, or -o to be named after; give --overlay overlay.mp4"
+                )
+            raise InputError("nothing to write; give -o FOLDER, -o masks.json or --overlay overlay.mp4")
+        if output is not None and output.name in ("", ".."):
+            output = output.resolve()  # ``.`` and the like have no name to put things beside
+        suffix = output.suffix.lower() if output is not None and not output.is_dir() else ""
+        if suffix not in ("", ".json", *VIDEO_SUFFIXES):
+            kinds = ", ".join((".json", *VIDEO_SUFFIXES))
+            raise InputError(
+                f"{output}: can't write {suffix} files; name a folder, or a file ending in {kinds}"
+            )
+        folder = output if suffix == "" else None
+        rle = output if suffix == ".json" else None
+        masks = output if suffix in VIDEO_SUFFIXES else None
+        drawn = Path(overlay) if overlay else None
+        if overlay == "" and output is not None:
+            stem = output.name if folder is not None else output.stem
+            drawn, masks = masks or output.with_name(f"{stem}-overlay.mp4"), None
+        if drawn is not None and drawn.suffix.lower() not in VIDEO_SUFFIXES:
+            raise InputError(
+                f"{drawn}: the overlay is a video; use a name ending in {', '.join(VIDEO_SUFFIXES)}"
+            )
+        if masks is not None and drawn is not None and masks.resolve() == drawn.resolve():
+            raise InputError(f"{drawn}: is both -o and --overlay; give --overlay without a name, or another")
+        return cls(folder, rle, masks, drawn)
+
+    @property
+    def files(self) -> list[Path]:
+        """The single files among them."""
+        return [path for path in (self.rle, self.masks, self.overlay) if path is not None]
+
+    @property
+    def all(self) -> list[Path]:
+        """All of them, the folder first."""
+        return [*([] if self.folder is None else [self.folder]), *self.files]
+
+    @property
+    def part(self) -> Path:
+        """Hidden folder, beside the first output, of a run that is not finished."""
+        first = self.all[0]
+        return first.with_name(f".{first.name}.unfinished")
+
+    @property
+    def is_resumable(self) -> bool:
+        """Whether an interrupted run is there."""
+        return (self.part / SNAPSHOT).is_file()
+
+    def check(self, sources: Iterable[Path], overwrite: bool, resume: bool) -> None:
+        """Refuse what can't be written, before any work.
+
+        Args:
+            sources: the input and the masks, which are never written over.
+            overwrite: outputs that exist may be replaced.
+            resume: an interrupted run may be gone on with; what it was allowed to replace it still is.
+
+        Raises:
+            InputError: an output exists and may not be replaced, or its folder can't be written to.
+        """
+        for path in self.all:
+            self._check_place(path)
+        self._check_sources([source.resolve() for source in sources])
+        if resume and self.is_resumable:
+            return
+        for path in self.files:
+            if path.exists() and not overwrite:
+                raise InputError(f"{path}: exists; give --overwrite to replace it")
+        if self.folder is not None and self.folder.exists():
+            self._check_folder(self.folder, overwrite)
+        if self.part.exists() and not (resume or overwrite):
+            raise InputError(
+                f"{self.part}: an interrupted run is here; "
+                "give --resume to go on, or --overwrite to begin again"
+            )
+
+    def publish_folder(self, label_maps: Path) -> None:
+        """Move finished label maps to where they belong; may be called again if it was cut short."""
+        assert self.folder is not None
+        if not self.folder.exists():
+            os.rename(label_maps, self.folder)
+        elif label_maps.exists():
+            # A folder that exists may be a mount or a link: it stays, and only gets the files.
+            for path in sorted(label_maps.iterdir()):
+                shutil.move(path, self.folder / path.name)
+
+    def remove_old(self) -> None:
+        """Remove the label maps of an earlier run from the folder."""
+        if self.folder is not None and self.folder.exists():
+            for path in self.folder.iterdir():
+                if _is_label_map(path):
+                    path.unlink()
+
+    def _check_place(self, path: Path) -> None:
+        kind = "its parent folder" if path == self.folder else "its folder"
+        if not path.parent.is_dir():
+            raise InputError(f"{path}: {kind} does not exist; make it first")
+        if not os.access(path.parent, os.W_OK | os.X_OK):
+            raise InputError(f"{path}: no permission to write into {path.parent}; name another place")
+        if path == self.folder:
+            if path.exists() and not path.is_dir():
+                kinds = ", ".join((".json", *VIDEO_SUFFIXES))
+                raise InputError(f"{path}: is a file; name a folder, or a file ending in {kinds}")
+            if path.exists() and not os.access(path, os.W_OK | os.X_OK):
+                raise InputError(f"{path}: no permission to write into it; name another folder")
+        elif path.is_dir():
+            raise InputError(f"{path}: is a folder; name a file")
+
+    def _check_sources(self, sources: list[Path]) -> None:
+        for path in self.all:
+            target = path.resolve()
+            for source in sources:
+                if target == source:
+                    raise InputError(f"{path}: is read as input; name another output")
+                if path == self.folder and target in source.parents:
+                    raise InputError(
+                        f"{path}: holds {source.name}, which is read; name another output folder"
+                    )
+
+    @staticmethod
+    def _check_folder(folder: Path, overwrite: bool) -> None:
+        content = [path for path in folder.iterdir() if not path.name.startswith(".")]
+        if content and not overwrite:
+            raise InputError(
+                f"{folder}: is not empty; give --overwrite to replace its label maps, or name another folder"
+            )
+        if foreign := next((path for path in content if not _is_label_map(path)), None):
+            raise InputError(
+                f"{folder}: holds {foreign.name}, which is no label map and is not replaced; "
+                "name another folder"
+            )
+
+
+def _is_label_map(path: Path) -> bool:
+    """Whether a file is a palette PNG: colour type 3 in the header (PNG specification, 11.2.2)."""
+    if path.suffix != ".png" or not path.is_file():
+        return False
+    with path.open("rb") as file:
+        header = file.read(26)
+    return header.startswith(b"\x89PNG\r\n") and header[25:] == b"\x03"
