@@ -196,7 +196,7 @@ def _from_grey(values: _UInt8, path: Path, threshold_soft: bool) -> LabelMap:
         return (values >= 128).astype(np.uint8)
     raise InputError(
         f"{path}: the mask is soft ({len(present_ids(values))} grey levels, most of them along edges only); "
-        "save it without anti-aliasing, or have it cut at half"
+        "save it without anti-aliasing, or have it cut at half (--threshold-soft, threshold_soft=True)"
     )
 
 

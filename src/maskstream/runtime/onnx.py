@@ -113,10 +113,15 @@ class _Graph:
             self._session = ort.InferenceSession(str(path), options, providers=list(providers))
         except Exception as error:  # ONNX Runtime's own exceptions share no public base class
             raise InputError(f"{path}: not a usable ONNX graph ({str(error).splitlines()[0]})") from error
+        self._path = path
         self._inputs = [node.name for node in self._session.get_inputs()]
         self._outputs = [node.name for node in self._session.get_outputs()]
 
     def run(self, pool: Mapping[str, Any]) -> dict[str, Any]:
+        if missing := [name for name in self._inputs if name not in pool]:
+            raise InputError(
+                f"{self._path}: needs {missing[0]}, which the other graphs don't give; export the network again"
+            )
         feeds = {name: _ort_value(pool[name]) for name in self._inputs}
         # OrtValues, so that skip tensors go from graph to graph without a copy.
         return dict(zip(self._outputs, self._session.run_with_ort_values(self._outputs, feeds), strict=True))
