@@ -364,7 +364,9 @@ class VideoSegmenter:
             masks = np.zeros((len(group.ids), *geometry.network), np.float32)
         else:
             masks = geometry.pad(previous.of(group.ids))
-        return geometry.crop(self._timed("segment", self._runtime.segment, features, group.bank.read(), masks))
+        return geometry.crop(
+            self._timed("segment", self._runtime.segment, features, group.bank.read(), masks)
+        )
 
     def _memorize_last(self) -> None:
         """Memorise the last frame if that is due and has not been done."""
