@@ -222,9 +222,13 @@ class SegmentJob:
             logger.warning("nothing to resume beside %s; starting at the beginning", self._outputs.all[0])
         if part.exists():
             shutil.rmtree(part)
-        self._folder.mkdir(parents=True)
         phase = "backward" if self._backward else "forward"
-        self._save(phase, None)
+        try:
+            self._folder.mkdir(parents=True)
+            self._save(phase, None)
+        except OSError:
+            shutil.rmtree(part, ignore_errors=True)
+            raise
         return phase, None
 
     def _segment(self, phase: str, last: int | None) -> None:
