@@ -162,13 +162,14 @@ def _checkpointed(network: SegmentationNetwork, function: Callable[..., Any], *a
 def _norms_untracked(network: SegmentationNetwork) -> Iterator[None]:
     """Batch norms leave their running statistics alone, or the second pass would count twice."""
     norms = [m for m in network.modules() if isinstance(m, nn.BatchNorm2d) and m.training]
+    before = [(norm.momentum, norm.num_batches_tracked) for norm in norms]
     for norm in norms:
-        norm.track_running_stats = False
+        norm.momentum, norm.num_batches_tracked = 0.0, None
     try:
         yield
     finally:
-        for norm in norms:
-            norm.track_running_stats = True
+        for norm, (momentum, count) in zip(norms, before, strict=True):
+            norm.momentum, norm.num_batches_tracked = momentum, count
 
 
 def _disturbed(masks: Tensor, config: TrainConfig, generator: torch.Generator) -> Tensor:
