@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 
 from maskstream.masks.draw import contact_sheet, mask_colours, overlay
 from maskstream.masks.palette import PALETTE
@@ -9,11 +10,15 @@ LABELS[10:40, 20:50] = 1
 LABELS[45:60, 60:80] = 2
 
 
-def test_overlay_leaves_the_background_and_its_input_alone() -> None:
-    before = FRAME.copy()
-    result = overlay(FRAME, LABELS)
-    assert np.array_equal(FRAME, before)
-    assert np.array_equal(result[LABELS == 0], FRAME[LABELS == 0])
+@pytest.mark.parametrize("wide", [False, True])
+def test_overlay_leaves_the_background_and_its_input_alone(wide: bool) -> None:
+    frame, labels = FRAME.copy(), LABELS.copy()
+    labels[:, 0] = wide  # objects from edge to edge
+    frame.flags.writeable = False
+    result = overlay(frame, labels)
+    assert np.array_equal(frame, FRAME)
+    assert np.array_equal(result[labels == 0], FRAME[labels == 0])
+    assert not np.array_equal(result[labels > 0], FRAME[labels > 0])
 
 
 def test_overlay_mixes_the_colour_inside_and_draws_it_full_on_the_edge() -> None:

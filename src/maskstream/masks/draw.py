@@ -48,7 +48,7 @@ def overlay(frame: RgbImage, label_map: LabelMap, alpha: float = 0.5, outline: b
     if outline:
         edges = cv2.morphologyEx(labels, cv2.MORPH_GRADIENT, np.ones((3, 3), dtype=np.uint8))
         cv2.copyTo(colours, edges, tinted)
-    target = np.ascontiguousarray(inside)
+    target = inside.copy()
     cv2.copyTo(tinted, labels, target)
     result[window] = target
     return result
