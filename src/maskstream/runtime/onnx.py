@@ -120,7 +120,7 @@ class _Graph:
     def run(self, pool: Mapping[str, Any]) -> dict[str, Any]:
         if missing := [name for name in self._inputs if name not in pool]:
             raise InputError(
-                f"{self._path}: needs {missing[0]}, which the other graphs don't give; export the network again"
+                f"{self._path}: needs {missing[0]}, which no other graph gives; export the network again"
             )
         feeds = {name: _ort_value(pool[name]) for name in self._inputs}
         # OrtValues, so that skip tensors go from graph to graph without a copy.

@@ -227,7 +227,10 @@ class MemoryBank:
     def _at(self, place: int) -> MemoryEntry:
         """A copy of what lies at a place."""
         assert self._store is not None
-        return MemoryEntry(*(tensor if tensor is None else tensor[place] + 0 for tensor in self._store))
+        key, shrinkage, value = self._store
+        return MemoryEntry(
+            key[place] + 0, None if shrinkage is None else shrinkage[place] + 0, value[place] + 0
+        )
 
     def _write(self, place: int, entry: MemoryEntry) -> None:
         key, shrinkage, value = self._room(place, entry)

@@ -284,7 +284,8 @@ class VideoSegmenter:
             own = {k.removeprefix(prefix): v for k, v in arrays.items() if k.startswith(prefix)}
             self._groups.append(_Group(tuple(group["ids"]), self._new_bank().restored(group["bank"], own)))
         if state["frame"] is not None:
-            self._geometry = Geometry.of(*state["frame"], self._size, info.stride)
+            height, width = state["frame"]
+            self._geometry = Geometry.of(height, width, self._size, info.stride)
         if (last := state["last"]) is not None:
             self._last = _Seen(
                 last["frame_index"],
