@@ -172,5 +172,5 @@ def _data(args: argparse.Namespace) -> tuple[Any, list[Any]]:
         else None,
     )
     if report.skipped:
-        logger.warning("%d items were left out, each named above", report.skipped)
+        logger.warning("left out, each named above: %d", report.skipped)
     return packed, development

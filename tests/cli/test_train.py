@@ -1,0 +1,105 @@
+"""``train`` and ``export`` from files on disk to graphs that segment."""
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from maskstream.cli.__main__ import main
+from maskstream.data.drawn import draw_clip
+
+pytestmark = pytest.mark.torch
+
+NETWORK = {
+    "name": "tiny",
+    "backbone": "plain",
+    "trunk_widths": [4, 8, 8, 16],
+    "trunk_depths": [0, 1, 1, 1],
+    "memory_encoder": "light",
+    "mask_widths": [4, 4, 8, 8],
+    "key_dim": 8,
+    "value_dim": 16,
+    "similarity": "cosine",
+    "shared_key": True,
+    "decoder_width": [16, 8, 8, 4],
+}
+RUN = {"stages": [{"until": 1.0, "size": [32], "batch": 2, "frames": 2, "video_fraction": 0.5}]}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A data folder of stills, a training and a development video, and the files of a tiny run."""
+    root = tmp_path_factory.mktemp("train")
+    for part, seed in (("video-train-0", 1), ("video-dev", 2)):
+        for index, (frame, label_map) in enumerate(draw_clip(5, 64, 96, objects=2, seed=seed)):
+            for kind, pixels, suffix in (("JPEGImages", frame, "jpg"), ("Annotations", label_map, "png")):
+                path = root / "data" / part / kind / f"drawn-{seed}" / f"{index:05d}.{suffix}"
+                path.parent.mkdir(parents=True, exist_ok=True)
+                Image.fromarray(pixels).save(path)
+    stills = root / "data" / "static-0" / "drawn"
+    stills.mkdir(parents=True)
+    frame, label_map = next(draw_clip(1, 64, 64, objects=2))
+    Image.fromarray(frame).save(stills / "0.jpg")
+    Image.fromarray(label_map).save(stills / "0.png")
+    Image.fromarray(frame).save(stills / "lonely.jpg")
+    (root / "net.json").write_text(json.dumps(NETWORK))
+    (root / "run.json").write_text(json.dumps(RUN))
+    return root
+
+
+def train(folder, *options):
+    network, run = str(folder / "net.json"), str(folder / "run.json")
+    arguments = ["--data", str(folder / "data"), "--network", network, "--config", run, "--device", "cpu"]
+    return main(["train", "-o", str(folder / "run"), *arguments, *options])
+
+
+def test_train_judges_resumes_and_exports(folder, capsys, caplog):
+    assert train(folder, "--steps", "2", "--cache", str(folder / "cache")) == 0
+    assert "average.safetensors: step 2, finished" in capsys.readouterr().out
+    assert "skipped drawn/lonely: no mask beside the image" in caplog.text
+    assert "left out, each named above: 1" in caplog.text
+    run = folder / "run"
+    assert sorted(path.name for path in (folder / "cache").iterdir()) == ["images.pt", "videos.pt"]
+    assert {"state.pt", "average.safetensors", "development.md"} <= {path.name for path in run.iterdir()}
+    assert "drawn-2" in (run / "development.md").read_text()
+    with Image.open(run / "development-000002.jpg") as sheet:
+        assert sheet.width > sheet.height
+    figures = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
+    assert 0 <= figures[-1]["development/J&F"] <= 1
+
+    assert train(folder, "--steps", "4") == 0
+    assert "step 4, finished" in capsys.readouterr().out
+
+    exported = folder / "exported"
+    weights = str(run / "average.safetensors")
+    assert main(["export", weights, "-o", str(exported), "--name", "mine", "--size", "64"]) == 0
+    assert f"{exported}: mine" in capsys.readouterr().out
+    from maskstream.runtime.load import load_model
+    from maskstream.streaming.segmenter import VideoSegmenter
+
+    runtime = load_model(exported, threads=1)
+    assert runtime.info.default_size == 64
+    segmenter = VideoSegmenter(runtime)
+    for index, (frame, label_map) in enumerate(draw_clip(3, 64, 96, objects=2)):
+        result = segmenter.step(frame, label_map if index == 0 else None)
+    assert np.isfinite(result.probabilities).all()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--network", "huge", "--steps", "1", "--static", "."], "unknown network 'huge'"),
+        (["--network", "absent.json", "--steps", "1", "--static", "."], "absent.json: no such file"),
+        (["--static", "."], "give a number of steps or a budget in minutes"),
+        (["--steps", "1"], "no data to train on"),
+        (["--steps", "1", "--data", "absent"], "no data folder at absent"),
+    ],
+)
+def test_what_cannot_be_trained_is_said_in_one_line(options, message, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main(["train", "-o", "run", *options]) == 2
+    said = capsys.readouterr().err
+    assert message in said
+    assert said.count("\n") == 1
+    assert not (tmp_path / "run").exists()
