@@ -109,7 +109,7 @@ def info_for(config: NetworkConfig) -> ModelInfo:
         stride=STRIDE,
         shared_key=config.shared_key,
         has_shrinkage=config.similarity == "l2",
-        memory_max_frames=8 if light else 20,
+        memory_max_frames=3 if light else 20,
         memory_previous=not light,
     )
 
