@@ -92,7 +92,7 @@ def run(args: argparse.Namespace) -> int:
     identity = {
         "version": version("maskstream"),
         "runtime": [args.runtime, args.size],
-        "network": stamps(sorted(network.iterdir()) if network.is_dir() else [network]) if network else [],
+        "network": stamps(_files_of(network)) if network else [],
     }
     if min(masks) > frames.start and not args.backward:
         _say(f"frames before the first mask ({min(masks)}) stay empty; --backward goes back from it", args)
@@ -109,6 +109,13 @@ def run(args: argparse.Namespace) -> int:
     count = job.run(args.resume)
     _say(f"{count} frame{'s' * (count != 1)}: {', '.join(map(str, outputs.all))}", args)
     return 0
+
+
+def _files_of(network: Path) -> list[Path]:
+    """What results depend on: the graphs and their description, or the one file of weights."""
+    if not network.is_dir():
+        return [network]
+    return sorted(path for path in network.iterdir() if path.suffix in (".onnx", ".json", ".data"))
 
 
 def _check_names(info: VideoInfo) -> None:
