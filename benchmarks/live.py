@@ -59,13 +59,10 @@ def main() -> None:
                 None if entry.shrinkage is None else np.stack([np.asarray(entry.shrinkage)] * frames),
                 np.stack([np.asarray(entry.value)] * frames),
             )
-            segment = milliseconds(
-                lambda m=memory, p=masks: runtime.segment(features, m, p), args.repeats
-            )
+            segment = milliseconds(lambda m=memory, p=masks: runtime.segment(features, m, p), args.repeats)
             step = encode + segment + memorize / (1 if info.memory_previous else info.memory_every)
-            print(
-                f"{objects:>8} {frames:>7} {segment:>8.1f} {memorize:>9.1f} {encode + segment:>15.1f} {step:>6.1f}"
-            )
+            times = f"{segment:>8.1f} {memorize:>9.1f} {encode + segment:>15.1f} {step:>6.1f}"
+            print(f"{objects:>8} {frames:>7} {times}")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Draw the loss and IoU of training runs from their ``log.jsonl``.
 
-    python benchmarks/training_curve.py runs/live/log.jsonl -o docs/images/live-training.png
+python benchmarks/training_curve.py runs/live/log.jsonl -o docs/images/live-training.png
 """
 
 from __future__ import annotations
