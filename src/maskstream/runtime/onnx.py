@@ -108,6 +108,8 @@ class _Graph:
         # Spinning threads burn whole cores between the frames of a live stream, and were measured slower too.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_ALL
+        # A sharp softmax is full of denormal numbers, which some processors multiply many times slower.
+        options.add_session_config_entry("session.set_denormal_as_zero", "1")
         options.log_severity_level = 3
         try:
             self._session = ort.InferenceSession(str(path), options, providers=list(providers))
