@@ -253,6 +253,8 @@ class VideoWriter:
         stream.width, stream.height = width + width % 2 * even, height + height % 2 * even
         stream.pix_fmt = "yuv420p"
         stream.time_base = self._time_base
+        # With slice threads, PyAV's default, x264 sometimes gives other bytes for the same images.
+        stream.thread_type = "FRAME"
         context = stream.codec_context
         context.time_base = self._time_base
         context.colorspace, context.color_range = tags.matrix, tags.range
