@@ -627,7 +627,7 @@ def whole_run(name, uninterrupted):
 
 
 def results():
-    """Label maps to the byte; of the video the times, as x264 with several threads may differ in the bits."""
+    """Label maps to the byte; of the video the times: an encoder's bytes are not ours to promise."""
     with read_video("over.mp4") as frames:
         return {"out": tree(Path("out")), "over": [(frame.time, frame.image.shape) for frame in frames]}
 
