@@ -48,7 +48,13 @@ class _Encoder:
 # Without B-frames decoding times equal display times, so that durations in an mp4 of variable frame rate
 # are exact; it costs about a tenth in size.
 _ENCODERS = {
-    "h264": _Encoder("libx264", ("mp4", "mov", "matroska"), {"preset": "veryfast", "bf": "0"}, True),
+    "h264": _Encoder(
+        "libx264",
+        ("mp4", "mov", "matroska"),
+        # x264's lookahead in a thread of its own now and then gives other bytes for the same images.
+        {"preset": "veryfast", "bf": "0", "x264-params": "sync-lookahead=0"},
+        True,
+    ),
     "hevc": _Encoder(
         "libx265",
         ("mp4", "mov", "matroska"),
@@ -253,8 +259,6 @@ class VideoWriter:
         stream.width, stream.height = width + width % 2 * even, height + height % 2 * even
         stream.pix_fmt = "yuv420p"
         stream.time_base = self._time_base
-        # With slice threads, PyAV's default, x264 sometimes gives other bytes for the same images.
-        stream.thread_type = "FRAME"
         context = stream.codec_context
         context.time_base = self._time_base
         context.colorspace, context.color_range = tags.matrix, tags.range
