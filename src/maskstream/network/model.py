@@ -59,6 +59,21 @@ def join(entries: list[MemoryEntry]) -> MemoryEntry:
     )
 
 
+def from_frames(key: Tensor, shrinkage: Tensor | None, value: Tensor) -> MemoryEntry:
+    """A streaming memory, kept frame by frame, as one memory.
+
+    Args:
+        key: ``(T, G, P, Ck)``, P cells in each of T frames.
+        shrinkage: ``(T, G, P, 1)`` or None.
+        value: ``(T, M, Cv, P)``.
+    """
+    return MemoryEntry(
+        key.transpose(0, 1).flatten(1, 2),
+        None if shrinkage is None else shrinkage.transpose(0, 1).flatten(1, 2),
+        value.permute(1, 2, 0, 3).flatten(2),
+    )
+
+
 class SegmentationNetwork(nn.Module):
     """A member of the family that ``NetworkConfig`` describes.
 

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from maskstream.errors import InputError
 from maskstream.network.config import STRIDE
-from maskstream.network.model import Features, MemoryEntry, SegmentationNetwork
+from maskstream.network.model import Features, SegmentationNetwork, from_frames
 
 OPSET = 17
 GRAPHS = ("encode", "memorize", "segment")
@@ -147,11 +147,7 @@ class _Segment(nn.Module):
         count = len(self.skip_names)
         skips, (query, query_value, previous, key, value, *shrinkage) = inputs[:count], inputs[count:]
         features = Features(query, None, query_value, query, skips)
-        memory = MemoryEntry(
-            key.transpose(0, 1).flatten(1, 2),
-            shrinkage[0].transpose(0, 1).flatten(1, 2) if shrinkage else None,
-            value.permute(1, 2, 0, 3).flatten(2),
-        )
+        memory = from_frames(key, shrinkage[0] if shrinkage else None, value)
         return self.network.segment(features, memory, previous[:, None])
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import cast
 
 import numpy as np
 import torch
@@ -13,8 +13,7 @@ from maskstream.errors import InputError
 from maskstream.network import checkpoints
 from maskstream.network.aggregation import soft_aggregate
 from maskstream.network.config import STRIDE, NetworkConfig
-from maskstream.network.model import Features, SegmentationNetwork
-from maskstream.network.model import MemoryEntry as NetworkMemory
+from maskstream.network.model import Features, SegmentationNetwork, from_frames
 from maskstream.runtime.protocol import Floats, Memory, MemoryEntry, ModelInfo
 
 LIVE_SIZE = 240
@@ -64,11 +63,8 @@ class TorchRuntime:
     @torch.inference_mode()
     def segment(self, features: Features, memory: Memory, previous_masks: Floats) -> Floats:
         """See ``Runtime.segment``."""
-        read = NetworkMemory(
-            _cells(memory.key),
-            None if memory.shrinkage is None else _cells(memory.shrinkage),
-            _values(memory.value),
-        )
+        key, shrinkage, value = cast(tuple[torch.Tensor, torch.Tensor | None, torch.Tensor], memory)
+        read = from_frames(key, shrinkage, value)
         logits = self.network.segment(features, read, self._tensor(previous_masks)[:, None])
         result: Floats = logits.float().cpu().numpy()
         return result
@@ -112,18 +108,6 @@ def info_for(config: NetworkConfig) -> ModelInfo:
         memory_max_frames=3 if light else 20,
         memory_previous=not light,
     )
-
-
-def _cells(memory: Any) -> torch.Tensor:
-    """``(T, G, P, C)`` to ``(G, T * P, C)``."""
-    cells: torch.Tensor = memory.transpose(0, 1).flatten(1, 2)
-    return cells
-
-
-def _values(memory: Any) -> torch.Tensor:
-    """``(T, N, C, P)`` to ``(N, C, T * P)``."""
-    values: torch.Tensor = memory.permute(1, 2, 0, 3).flatten(2)
-    return values
 
 
 def _device(name: str | None) -> torch.device:
