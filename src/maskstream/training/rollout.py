@@ -62,8 +62,7 @@ def rollout(
     ids = torch.cat([torch.arange(1, int(n) + 1, device=device) for n in counts])
     true_masks = (clips.labels[index] == ids[:, None, None, None].to(torch.uint8)).float()
     known = (clips.labels[index] != VOID).float()
-    frames = clips.frames.contiguous(memory_format=torch.contiguous_format)
-    features = _encode(network, frames.flatten(0, 1), config)
+    features = _encode(network, clips.frames.flatten(0, 1), config)
 
     def at(t: int) -> Features:
         rows = torch.arange(batch, device=device) * length + t
@@ -76,12 +75,13 @@ def rollout(
         )
 
     entries: list[MemoryEntry] = []
-    masks = true_masks[:, 0]
+    masks, current = true_masks[:, 0], at(0)
     losses, ious = [], []
     for t in range(1, length):
-        entries.append(_memorize(network, frames[:, t - 1], at(t - 1), masks, index, batch, config))
+        entries.append(_memorize(network, clips.frames[:, t - 1], current, masks, index, batch, config))
+        current = at(t)
         previous = _disturbed(masks, config, generator)
-        logits = _segment(network, at(t), join(entries), previous[:, None], index, config)
+        logits = _segment(network, current, join(entries), previous[:, None], index, config)
         padded = logits.new_full((batch, int(counts.max()), *logits.shape[1:]), _ABSENT)
         log_odds = log_aggregate(padded.index_put((index, ids - 1), logits))
         probabilities = torch.softmax(log_odds, 1)[index, ids]
