@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from maskstream.errors import InputError
+from maskstream.video.write import VIDEO_SUFFIXES
 
-VIDEO_SUFFIXES = (".mp4", ".m4v", ".mov", ".mkv", ".webm")
 SNAPSHOT = "snapshot.npz"
 
 

@@ -72,7 +72,7 @@ def run(args: argparse.Namespace) -> int:
     from maskstream.cli._outputs import Outputs
     from maskstream.cli._segment_job import Range, SegmentJob, framed, read_masks, stamps
     from maskstream.errors import InputError
-    from maskstream.runtime.load import WEIGHTS, load_model
+    from maskstream.runtime.load import load_model, locate
     from maskstream.streaming.segmenter import VideoSegmenter
     from maskstream.video.probe import probe
 
@@ -88,11 +88,10 @@ def run(args: argparse.Namespace) -> int:
     outputs.check(sources, args.overwrite, args.resume)
     masks = read_masks(given, info, frames, args.ids, args.threshold_soft)
     model = load_model(args.model, args.runtime, args.threads, args.device)
-    network = next((path for path in (WEIGHTS / args.model, Path(args.model)) if path.exists()), None)
     identity = {
         "version": version("maskstream"),
         "runtime": [args.runtime, args.size],
-        "network": stamps(_files_of(network)) if network else [],
+        "network": stamps(_files_of(locate(args.model))),
     }
     if min(masks) > frames.start and not args.backward:
         _say(f"frames before the first mask ({min(masks)}) stay empty; --backward goes back from it", args)

@@ -49,19 +49,23 @@ def load_model(
         raise InputError(f"device {device!r} is unknown to ONNX Runtime; choose {', '.join(ONNX_PROVIDERS)}")
     if Path(name_or_path).suffix in CHECKPOINT_SUFFIXES:
         raise InputError(f"{name_or_path}: is for the torch runtime; choose that, or export it to ONNX first")
-    folder = _folder(str(name_or_path))
-
     from maskstream.runtime.onnx import OnnxRuntime
 
-    return OnnxRuntime(folder, threads, ONNX_PROVIDERS[device or "cpu"])
+    return OnnxRuntime(locate(name_or_path), threads, ONNX_PROVIDERS[device or "cpu"])
 
 
-def _folder(name_or_path: str) -> Path:
-    """A shipped network's name comes first; write ``./live`` for a folder of that name."""
+def locate(name_or_path: str | Path) -> Path:
+    """The folder of a network, or the file of its weights.
+
+    A shipped network's name comes first; write ``./live`` for a folder of that name.
+
+    Raises:
+        InputError: there is no such network.
+    """
     shipped = shipped_models()
-    if name_or_path in shipped:
+    if str(name_or_path) in shipped:
         return WEIGHTS / name_or_path
-    if not Path(name_or_path).is_dir():
+    if not Path(name_or_path).is_dir() and Path(name_or_path).suffix not in CHECKPOINT_SUFFIXES:
         raise InputError(
             f"{name_or_path}: no such network; shipped are: {', '.join(shipped) or 'none'}; "
             "or give the folder of an exported one"

@@ -35,6 +35,7 @@ _CONTAINERS = {
     ".mkv": ("matroska", "h264"),
     ".webm": ("webm", "vp9"),
 }
+VIDEO_SUFFIXES = tuple(_CONTAINERS)  #: of the files that can be written
 
 
 @dataclass(frozen=True)
@@ -119,7 +120,7 @@ class VideoWriter:
         known = _CONTAINERS.get(self._path.suffix.lower())
         if known is None:
             raise InputError(
-                f"{path}: can't write this kind of video; use a name ending in {', '.join(_CONTAINERS)}"
+                f"{path}: can't write this kind of video; use a name ending in {', '.join(VIDEO_SUFFIXES)}"
             )
         self._format, default_codec = known
         self._codec = codec or default_codec
