@@ -158,9 +158,9 @@ class MemoryBank:
         """All memory frames, without a copy; T is the length of ``frames``."""
         if self._store is None:
             raise RuntimeError("a memory bank is read before anything is kept in it")
-        used = slice(self._end + (self._previous is not None))
         key, shrinkage, value = self._store
-        return Memory(key[used], None if shrinkage is None else shrinkage[used], value[used])
+        used = self._used
+        return Memory(key[:used], None if shrinkage is None else shrinkage[:used], value[:used])
 
     def select(self, positions: Sequence[int]) -> MemoryBank:
         """A bank of its own for some of the objects, which shares no storage with this one."""
@@ -191,7 +191,7 @@ class MemoryBank:
                     arrays[f"{place}.{field}"] = getattr(slot.reference, field)
         for field, tensor in zip(Memory._fields, self._store or (), strict=False):
             if tensor is not None:
-                arrays[field] = as_numpy(tensor[: self._end + (self._previous is not None)])
+                arrays[field] = as_numpy(tensor[: self._used])
         return {"slots": slots, "previous": self._previous}, arrays
 
     def restored(self, state: dict[str, Any], arrays: Mapping[str, NDArray[Any]]) -> MemoryBank:
@@ -210,6 +210,11 @@ class MemoryBank:
     @property
     def _end(self) -> int:
         return len(self._slots)
+
+    @property
+    def _used(self) -> int:
+        """Places that are read: the kept frames', and the previous one's."""
+        return self._end + (self._previous is not None)
 
     def _keep(self, slot: _Slot, entry: MemoryEntry) -> None:
         is_reference = slot.reference is not None
@@ -263,7 +268,7 @@ class MemoryBank:
         return new
 
     def _copy(self, tensor: Tensor, positions: slice | list[int]) -> Tensor:
-        picked = tensor[: self._end + (self._previous is not None), positions]
+        picked = tensor[: self._used, positions]
         copy = self._allocate((tensor.shape[0], *picked.shape[1:]))
         copy[: picked.shape[0]] = picked
         return copy
