@@ -1,6 +1,8 @@
 """What every test may ask for: the real data, the reference outputs, and few threads."""
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 # Set before NumPy and torch are imported: small arrays are slower, not faster, on many threads.
@@ -23,6 +25,21 @@ def _torch_ready(request):
     if request.node.get_closest_marker("torch") is not None:
         torch = pytest.importorskip("torch", reason="needs the train extra: pip install 'maskstream[train]'")
         torch.set_num_threads(THREADS)
+
+
+@pytest.fixture
+def heavy_imports():
+    """Which heavy libraries some code imports, run in a process of its own; gives their sorted names."""
+
+    def run(code):
+        heavy = {"numpy", "cv2", "av", "onnxruntime", "torch", "PIL"}
+        listed = f"import sys; {code}; print(*sorted({heavy} & set(sys.modules)))"
+        done = subprocess.run(
+            [sys.executable, "-c", listed], capture_output=True, text=True, timeout=60, check=True
+        )
+        return done.stdout.split()
+
+    return run
 
 
 def folder_from_environment(variable: str) -> Path:
