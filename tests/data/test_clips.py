@@ -244,3 +244,17 @@ def test_skip_interval_grows_then_shrinks():
 def test_skip_schedules_that_make_no_sense_are_refused(fractions):
     with pytest.raises(InputError, match="skip schedule"):
         SkipSchedule(fractions, (5, 10, 5))
+
+
+def test_small_sets_of_stills_are_drawn_more_often_than_their_share():
+    images = stills(count=10)
+    images = replace(images, names=tuple(f"{'small' if n < 1 else 'large'}/{n}" for n in range(10)))
+
+    def share(power):
+        config = replace(DEFAULT, set_weight_power=power)
+        weights = sampler(images, config=config)._still_weights
+        return float(weights[0] / weights.sum())
+
+    assert share(1.0) == pytest.approx(0.1)
+    assert share(0.5) == pytest.approx(1 / (1 + 3))
+    assert share(0.0) == pytest.approx(0.5)

@@ -30,6 +30,7 @@ def plan(config, counts=1, needy=False, base=-1, seed=0):
     layers = synthetic.plan_layers(
         images,
         cutouts,
+        torch.ones(4),
         torch.full((CLIPS,), counts),
         torch.full((CLIPS,), needy),
         (torch.full((CLIPS,), base), torch.full((CLIPS,), 7)),

@@ -18,7 +18,7 @@ logger = logging.getLogger(__name__)
 NAME = "train"
 HELP = "train a network; run it again with the same folder to go on where it stopped"
 
-STILL_SIZE, VIDEO_SIZE = 256, (256, 448)
+STILL_SIZE, VIDEO_SIZE = 256, (320, 560)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -59,6 +59,8 @@ class ClipConfig:
         zoom: chance of a close view, set by the object's size instead of the source's.
         zoom_factor: view height over the object's longest side, for close views (*log*).
         video_weight_power: videos are drawn with weight ``length ** power``.
+        set_weight_power: a set of stills is drawn from with weight ``images in it ** power``: 1 makes all images
+            equally likely, 0 all sets.
 
         background: chance that a clip that is no video stands on a plain photograph.
         drop_labels: chance that the objects of a still are shown without labels.
@@ -110,6 +112,7 @@ class ClipConfig:
     zoom: float = 0.3
     zoom_factor: Range = (1.2, 4.0)
     video_weight_power: float = 0.5
+    set_weight_power: float = 0.5
 
     background: float = 0.2
     drop_labels: float = 0.1

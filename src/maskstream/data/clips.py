@@ -6,6 +6,7 @@ All of it is batched tensor operations on the training device; every random numb
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from dataclasses import dataclass
 
 import torch
@@ -81,6 +82,9 @@ class ClipSampler:
             area = _id_areas(self._images.labels)
             self._still_ids = (area >= config.min_object_area) & ~self._images.paste_only[:, None]
             self._cutout_ids = area >= config.min_cutout_area
+            weights = _set_weights(self._images, config.set_weight_power)
+            self._still_weights = weights * self._still_ids.any(1)
+            self._cutout_weights = weights * self._cutout_ids.any(1)
         if self._videos is not None:
             self._frame_ids = _id_areas(self._videos.labels) >= config.min_object_area
         self._has_stills = bool(self._still_ids.any())
@@ -168,7 +172,16 @@ class ClipSampler:
             needy = ~((labels[:, 0] > 0) & (labels[:, 0] < VOID)).flatten(1).any(1)
             counts = torch.where(needy, counts.clamp(min=1), counts)
             layers = synthetic.plan_layers(
-                self._images, self._cutout_ids, counts, needy, (image, object_id), size, frames, config, draws
+                self._images,
+                self._cutout_ids,
+                self._cutout_weights,
+                counts,
+                needy,
+                (image, object_id),
+                size,
+                frames,
+                config,
+                draws,
             )
             synthetic.paste(layers, self._images, canvas, labels, _FIRST_LAYER_ID, draws)
         colour.jitter(canvas, config, draws)
@@ -216,7 +229,7 @@ class ClipSampler:
         assert self._images is not None
         config, draws, images = self.config, self._draws, self._images
         n = len(labels)
-        which = draws.weighted(self._still_ids.any(1), n)
+        which = draws.weighted(self._still_weights, n)
         focus = draws.choose(self._still_ids[which], 1)[0][:, 0]
         source, aspect = images.labels[which], images.aspect[which]
         centre, extent = warps.boxes(source == focus.to(torch.uint8)[:, None, None], aspect)
@@ -318,6 +331,15 @@ def pick_frames(
     best = useful[which[:, :, 0]].to(torch.uint8).argmax(1)
     rows = torch.arange(n, device=best.device)
     return video.view(n, _START_TRIES)[rows, best], which[rows, best]
+
+
+def _set_weights(images: ImageSet, power: float) -> Tensor:
+    """``(N,)`` weight of each image: all of a set of n together weigh ``n ** power``."""
+    if not images.names:
+        return torch.ones(len(images), device=images.images.device)
+    sets = [name.partition("/")[0] for name in images.names]
+    sizes = Counter(sets)
+    return torch.tensor([sizes[of] ** (power - 1.0) for of in sets], device=images.images.device)
 
 
 def _id_areas(labels: Tensor) -> Tensor:

@@ -72,6 +72,7 @@ class Layers:
 def plan_layers(
     images: ImageSet,
     cutouts: Tensor,
+    weights: Tensor,
     counts: Tensor,
     needy: Tensor,
     base: tuple[Tensor, Tensor],
@@ -85,6 +86,7 @@ def plan_layers(
     Args:
         images: where cut-outs come from.
         cutouts: ``(N, 256)`` bool, ids of each image worth cutting out.
+        weights: ``(N,)`` float32, how often each image is cut from; 0 where it has no such id.
         counts: ``(B,)`` int64, layers of each clip.
         needy: ``(B,)`` bool, clips whose first layer must be a labelled object.
         base: image index and object id, each ``(B,)`` int64, of an object of the clip's base layer that a
@@ -102,7 +104,7 @@ def plan_layers(
     role = draws.weighted(torch.tensor(config.roles), n)
     role = role.masked_fill(needy[clip] & (depth == 0), Role.OBJECT)
 
-    image = draws.weighted(cutouts.any(1), n)
+    image = draws.weighted(weights, n)
     object_id = draws.choose(cutouts[image], 1)[0][:, 0]
     twin_chance = torch.tensor([config.twin_object, config.twin_distractor, 0.0], device=device)[role]
     twin = draws.uniform((n,)) < twin_chance
