@@ -59,7 +59,7 @@ class ClipConfig:
         zoom: chance of a close view, set by the object's size instead of the source's.
         zoom_factor: view height over the object's longest side, for close views (*log*).
         video_weight_power: videos are drawn with weight ``length ** power``.
-        set_weight_power: a set of stills is drawn from with weight ``images in it ** power``: 1 makes all images
+        set_weight_power: a set of stills is drawn from with weight ``images ** power``: 1 makes all images
             equally likely, 0 all sets.
 
         background: chance that a clip that is no video stands on a plain photograph.
