@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import argparse
 import sys
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from maskstream.cli._model_options import add_model_arguments, identity, make_segmenter
 
 if TYPE_CHECKING:
     from maskstream.video.probe import VideoInfo
@@ -57,23 +58,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="cut anti-aliased masks at half instead of refusing them",
     )
     how = parser.add_argument_group("how")
-    how.add_argument("--model", default="live", help="name of a network, or an exported folder (live)")
-    how.add_argument("--runtime", choices=("onnx", "torch"), default="onnx", help="(onnx)")
-    how.add_argument("--device", help="cpu, cuda, ... (the runtime's choice)")
-    how.add_argument("--threads", type=int, help="of the CPU")
-    how.add_argument(
-        "--size", type=_size, metavar="LINES|native", help="short side that the network sees (its default)"
-    )
+    add_model_arguments(how)
     how.add_argument("--resume", action="store_true", help="go on where an interrupted run stopped")
 
 
 def run(args: argparse.Namespace) -> int:
     """Check everything, segment, then draw what else was asked for."""
     from maskstream.cli._outputs import Outputs
-    from maskstream.cli._segment_job import Range, SegmentJob, framed, read_masks, stamps
+    from maskstream.cli._segment_job import Range, SegmentJob, framed, read_masks
     from maskstream.errors import InputError
-    from maskstream.runtime.load import load_model, locate
-    from maskstream.streaming.segmenter import VideoSegmenter
     from maskstream.video.probe import probe
 
     outputs = Outputs.named(args.output, args.overlay)
@@ -87,12 +80,7 @@ def run(args: argparse.Namespace) -> int:
     sources = [info.path, *(framed(option, frames.start)[1] for option in given)]
     outputs.check(sources, args.overwrite, args.resume)
     masks = read_masks(given, info, frames, args.ids, args.threshold_soft)
-    model = load_model(args.model, args.runtime, args.threads, args.device)
-    identity = {
-        "version": version("maskstream"),
-        "runtime": [args.runtime, args.size],
-        "network": stamps(_files_of(locate(args.model))),
-    }
+    segmenters = make_segmenter(args)
     if min(masks) > frames.start and not args.backward:
         _say(f"frames before the first mask ({min(masks)}) stay empty; --backward goes back from it", args)
     job = SegmentJob(
@@ -101,20 +89,13 @@ def run(args: argparse.Namespace) -> int:
         frames,
         outputs,
         backward=args.backward,
-        make_segmenter=lambda: VideoSegmenter(model, size=args.size),
-        identity=identity,
+        make_segmenter=segmenters,
+        identity=identity(args),
         quiet=args.quiet,
     )
     count = job.run(args.resume)
     _say(f"{count} frame{'s' * (count != 1)}: {', '.join(map(str, outputs.all))}", args)
     return 0
-
-
-def _files_of(network: Path) -> list[Path]:
-    """What results depend on: the graphs and their description, or the one file of weights."""
-    if not network.is_dir():
-        return [network]
-    return sorted(path for path in network.iterdir() if path.suffix in (".onnx", ".json", ".data"))
 
 
 def _check_names(info: VideoInfo) -> None:
@@ -150,12 +131,3 @@ def _ids(text: str) -> tuple[int, ...]:
         return tuple(int(part) for part in text.split(","))
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text!r}: give object ids with commas between, as 1,3") from None
-
-
-def _size(text: str) -> int | str:
-    if text == "native":
-        return text
-    try:
-        return int(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r}: give a number of lines, or native") from None
