@@ -432,3 +432,65 @@ def test_other_bad_input_is_refused_and_changes_nothing() -> None:
     assert result.frame_index == 0
     with pytest.raises(InputError, match="object 4 is not known; known: 1"):
         result.probability(4)
+
+
+def small_square(
+    at: int, side: int = 40, shape: tuple[int, int] = (192, 320)
+) -> tuple[np.ndarray, np.ndarray]:
+    """A frame with a red square, and its label map."""
+    frame = np.full((*shape, 3), 40, np.uint8)
+    labels = np.zeros(shape, np.uint8)
+    labels[64 : 64 + side, at : at + side] = 1
+    frame[labels == 1] = (250, 30, 30)
+    return frame, labels
+
+
+def test_a_window_follows_a_small_object_and_its_result_stands_in_the_whole_frame() -> None:
+    segmenter = VideoSegmenter(ColourRuntime(), size=96, window=2)
+    segmenter.step(*small_square(20))
+    for at in range(24, 264, 8):
+        frame, labels = small_square(at)
+        result = segmenter.step(frame)
+        rows, columns = result.seen
+        assert (rows.stop - rows.start) * 2 < 192
+        assert columns.start <= at
+        assert columns.stop >= at + 40
+        assert result.low_res.shape == (1, 96, 160)
+        found = result.label_map == 1
+        assert (found & (labels == 1)).sum() / (found | (labels == 1)).sum() > 0.5
+
+
+def test_a_lost_object_is_searched_for_in_the_whole_frame() -> None:
+    segmenter = VideoSegmenter(ColourRuntime(), size=96, window=2)
+    segmenter.step(*small_square(20))
+    empty = np.full((192, 320, 3), 40, np.uint8)
+    for _ in range(3):
+        result = segmenter.step(empty)
+    assert result.seen == (slice(0, 192), slice(0, 320))
+    frame, labels = small_square(256)
+    assert (segmenter.step(frame).label_map[labels == 1] == 1).mean() > 0.5
+    assert segmenter.step(frame).seen[0].stop - segmenter.step(frame).seen[0].start < 96
+
+
+def test_masks_given_outside_the_window_widen_it() -> None:
+    segmenter = VideoSegmenter(ColourRuntime(), size=96, window=2)
+    segmenter.step(*small_square(20))
+    frame, labels = small_square(24)
+    labels[160:180, 280:300] = 2
+    labels[labels == 1] = 0
+    result = segmenter.step(frame, labels)
+    np.testing.assert_array_equal(result.label_map == 2, labels == 2)
+    assert (result.low_res[1] > 0.5).any()
+
+
+def test_at_native_size_or_without_a_window_the_whole_frame_is_seen() -> None:
+    for arguments in ({"size": "native", "window": 2}, {"size": 96, "window": 0}):
+        segmenter = VideoSegmenter(ColourRuntime(), **arguments)
+        segmenter.step(*small_square(20))
+        assert segmenter.step(small_square(24)[0]).seen == (slice(0, 192), slice(0, 320))
+
+
+@pytest.mark.parametrize("window", [-1, 0.5, 1000])
+def test_an_impossible_window_is_refused(window: float) -> None:
+    with pytest.raises(InputError, match="window is"):
+        VideoSegmenter(ColourRuntime(), window=window)

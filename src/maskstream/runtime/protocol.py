@@ -54,6 +54,8 @@ class ModelInfo:
         memory_every: every how many frames one is kept in memory.
         memory_max_frames: how many of those are kept at most (None: all).
         memory_previous: whether the previous frame is always read too.
+        window: side of the window that the network is shown, over the longer side of the objects in it; 0:
+            always the whole frame.
     """
 
     name: str
@@ -64,6 +66,7 @@ class ModelInfo:
     memory_every: int = 5
     memory_max_frames: int | None = 8
     memory_previous: bool = True
+    window: float = 0.0
 
     @classmethod
     def read(cls, folder: str | Path) -> ModelInfo:

@@ -17,6 +17,7 @@ from maskstream.network.model import Features, SegmentationNetwork, from_frames
 from maskstream.runtime.protocol import Floats, Memory, MemoryEntry, ModelInfo
 
 LIVE_SIZE = 240
+LIVE_WINDOW = 2.5
 
 
 class TorchRuntime:
@@ -97,7 +98,7 @@ def load_checkpoint(path: str | Path, device: str | None = None, half: bool = Fa
 
 
 def info_for(config: NetworkConfig) -> ModelInfo:
-    """How a network wants to be used: small ones at 240 lines, large ones at full size with STM's memory."""
+    """How a network wants to be used: small ones at 240 lines near the objects, large ones as STM was."""
     light = config.memory_encoder == "light"
     return ModelInfo(
         name=config.name,
@@ -107,6 +108,7 @@ def info_for(config: NetworkConfig) -> ModelInfo:
         has_shrinkage=config.similarity == "l2",
         memory_max_frames=3 if light else 20,
         memory_previous=not light,
+        window=LIVE_WINDOW if light else 0.0,
     )
 
 

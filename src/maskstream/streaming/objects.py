@@ -34,9 +34,15 @@ class GivenMasks:
         total: Floats = np.minimum(self.masks.sum(0, dtype=np.float32), 1)
         return total
 
-    def resized(self, height: int, width: int) -> Floats:
-        """``(N, height, width)`` soft masks: how much of each pixel's area is the object."""
-        return resize_planes(self.masks.astype(np.float32), height, width)
+    def resized(self, height: int, width: int, part: tuple[slice, slice] = np.s_[:, :]) -> Floats:
+        """``(N, height, width)`` soft masks: how much of each pixel's area is the object.
+
+        Args:
+            height: of the result.
+            width: of the result.
+            part: rows and columns of the frame that it shows.
+        """
+        return resize_planes(self.masks[:, *part].astype(np.float32), height, width)
 
 
 def parse_masks(

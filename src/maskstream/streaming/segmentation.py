@@ -32,6 +32,7 @@ class Prediction:
         predicted: the same before they won; equal to ``low_res`` where none were given.
         given: masks at full size, or None.
         size: (height, width) of the frame.
+        seen: rows and columns of the frame that these probabilities are of; the objects are nowhere else.
     """
 
     ids: tuple[int, ...]
@@ -39,6 +40,7 @@ class Prediction:
     predicted: Floats
     given: GivenMasks | None
     size: tuple[int, int]
+    seen: tuple[slice, slice]
 
 
 class Segmentation:
@@ -82,8 +84,13 @@ class Segmentation:
 
     @property
     def low_res(self) -> Floats:
-        """``(N, h, w)`` the same probabilities at the network's size; read-only."""
+        """``(N, h, w)`` the same probabilities at the network's size, of what it saw; read-only."""
         return self._prediction.low_res
+
+    @property
+    def seen(self) -> tuple[slice, slice]:
+        """Rows and columns of the frame that the network saw; the objects are nowhere else."""
+        return self._prediction.seen
 
     def probability(self, object_id: int) -> Floats:
         """``(H, W)`` probability of one object; cheaper than all.
@@ -104,7 +111,13 @@ class Segmentation:
         if given is not None and object_id in given.ids:
             exact: Floats = given.masks[given.ids.index(object_id)].astype(np.float32)
             return exact
-        plane: Floats = resize(prediction.predicted[position], *prediction.size).astype(np.float32)
+        rows, columns = prediction.seen
+        size = rows.stop - rows.start, columns.stop - columns.start
+        plane: Floats = resize(prediction.predicted[position], *size).astype(np.float32)
+        if size != prediction.size:
+            whole = np.zeros(prediction.size, np.float32)
+            whole[rows, columns] = plane
+            plane = whole
         return plane if given is None else plane * (1 - given.claimed)
 
     def _make_label_map(self) -> NDArray[np.uint8] | NDArray[np.int32]:

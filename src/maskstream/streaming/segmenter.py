@@ -25,9 +25,12 @@ from maskstream.streaming.objects import (
     sum_of_others,
 )
 from maskstream.streaming.segmentation import Prediction, Segmentation, Timing
+from maskstream.streaming.window import WHOLE, Window, around, boxes, moved
 
 Frame = NDArray[np.uint8]
 Result = TypeVar("Result")
+
+_SEARCH_EVERY = 5  # frames; how often the whole frame is searched for an object that is lost
 
 
 @dataclass(frozen=True)
@@ -44,13 +47,14 @@ class _Group:
 
 @dataclass(frozen=True)
 class _Seen:
-    """The last frame with its result, at inner size; memorised when the next one comes.
+    """What was seen of the last frame, with its result, at inner size; memorised when the next one comes.
 
     Attributes:
         frame_index: its index.
         frame: ``(h, w, 3)`` RGB.
         ids: of the objects in ``probabilities``.
         probabilities: ``(N, h, w)``.
+        window: what of the frame it is.
         given: ids of those whose masks were given for it and are not memorised yet.
         features: what the network made of the frame, if it has been asked.
         is_due: whether it is still to be memorised.
@@ -60,6 +64,7 @@ class _Seen:
     frame: Frame
     ids: tuple[int, ...]
     probabilities: Floats
+    window: Window = WHOLE
     given: frozenset[int] = frozenset()
     features: Any = None
     is_due: bool = False
@@ -96,6 +101,7 @@ class VideoSegmenter:
         model: Runtime | str | Path = "live",
         size: int | Literal["native"] | None = None,
         policy: MemoryPolicy | None = None,
+        window: float | None = None,
     ) -> None:
         """Start with no objects.
 
@@ -104,9 +110,12 @@ class VideoSegmenter:
             size: short side in pixels that frames are shrunk to for the network (smaller frames keep their
                 size); ``"native"``: full size; None: the network's default.
             policy: what is remembered; None: what the network was made for.
+            window: show the network a window around the objects, this many times as large as they are, where
+                that is less than the frame; 0: always the whole frame; None: the network's default. Lost
+                objects are searched for in the whole frame. At size ``"native"`` there is no window.
 
         Raises:
-            InputError: the network cannot be loaded, or the size is too small.
+            InputError: the network cannot be loaded, the size is too small, or the window is.
         """
         self._runtime = load_model(model) if isinstance(model, str | Path) else model
         self._policy = policy or MemoryPolicy.of(self._runtime.info)
@@ -115,6 +124,9 @@ class VideoSegmenter:
         self._geometry: Geometry | None = None
         self._frame_index = -1
         self._seconds: dict[str, float] = {}
+        self._margin = self._runtime.info.window if window is None else window
+        if self._margin and not 1 <= self._margin <= 100:
+            raise InputError(f"window is {window}; give 1 to 100 times the objects' size, or 0 for none")
         self.size = size
 
     @property
@@ -181,7 +193,7 @@ class VideoSegmenter:
         """
         start = self._start_clock()
         given = self._parse(frame, masks, ids)
-        self._enter(frame)
+        self._enter(frame, given)
         assert self._geometry is not None
         frame_index = self._frame_index + 1
         seen, groups, prediction = self._look(frame, frame_index, given, self._geometry, self._last)
@@ -211,11 +223,12 @@ class VideoSegmenter:
         start = self._start_clock()
         given = self._parse(frame, masks, ids)
         if self._geometry is None or not self._groups:
-            self._enter(frame)
+            self._enter(frame, given)
         assert self._geometry is not None
         self._memorize_last()
         # The stream's geometry stays: a picture of another shape is squeezed into it.
         geometry = replace(self._geometry, frame=(frame.shape[0], frame.shape[1]))
+        geometry = geometry.through(self._window(given, None))
         seen, groups, prediction = self._look(frame, self._frame_index, given, geometry, None)
         marked = [group for group in groups if group.ids[0] in seen.given]
         for group, entry, reference in self._entries(seen, marked, geometry):
@@ -263,6 +276,7 @@ class VideoSegmenter:
             seen = self._last
             arrays |= {"last/frame": seen.frame, "last/probabilities": seen.probabilities}
             last = {"ids": seen.ids, "given": sorted(seen.given), "is_due": seen.is_due}
+            last["window"] = seen.window
             last["frame_index"] = seen.frame_index
         size = self._geometry and self._geometry.frame
         name = self._runtime.info.name
@@ -292,6 +306,7 @@ class VideoSegmenter:
                 arrays["last/frame"],
                 tuple(last["ids"]),
                 arrays["last/probabilities"],
+                Window(*last["window"]),
                 given=frozenset(last["given"]),
                 is_due=last["is_due"],
             )
@@ -312,7 +327,7 @@ class VideoSegmenter:
             raise InputError("ids without masks: give the masks that they name")
         return None
 
-    def _enter(self, frame: Frame) -> None:
+    def _enter(self, frame: Frame, given: GivenMasks | None) -> None:
         """Memorise the last frame, and take on the geometry of this one."""
         info = self._runtime.info
         geometry = Geometry.of(frame.shape[0], frame.shape[1], self._size, info.stride)
@@ -322,7 +337,20 @@ class VideoSegmenter:
             self._memorize_last()
         if self._last is not None:
             self._last = _fitted(self._last, geometry)
-        self._geometry = geometry
+        self._geometry = geometry.through(self._window(given, self._last))
+
+    def _window(self, given: GivenMasks | None, last: _Seen | None) -> Window:
+        """What to look at in a frame: the surroundings of what was last found, and of what is given."""
+        if not self._margin or self._size is None:
+            return WHOLE
+        found = boxes(given.masks) if given else []
+        if last is not None:
+            found += boxes(last.probabilities, last.window)
+        places = [box for box in found if box is not None]
+        is_searching = len(places) < len(found) and self._frame_index % _SEARCH_EVERY == 0
+        if not places or is_searching:
+            return WHOLE
+        return around(places, self._margin, WHOLE if last is None else last.window)
 
     def _look(
         self,
@@ -354,17 +382,19 @@ class VideoSegmenter:
         result = probabilities
         if given is not None:
             positions = [ids.index(object_id) for object_id in given.ids]
-            result = let_given_win(probabilities, positions, given.resized(*geometry.inner))
+            planes = given.resized(*geometry.inner, geometry.seen)
+            result = let_given_win(probabilities, positions, planes)
         result.flags.writeable = False
-        seen = _Seen(frame_index, small, ids, result, given_ids, features)
-        return seen, groups, Prediction(ids, result, probabilities, given, geometry.frame)
+        seen = _Seen(frame_index, small, ids, result, geometry.window, given_ids, features)
+        prediction = Prediction(ids, result, probabilities, given, geometry.frame, geometry.seen)
+        return seen, groups, prediction
 
     def _segment(self, features: Any, group: _Group, geometry: Geometry, previous: _Seen | None) -> Floats:
         """Logits of a group's objects at inner size."""
         if previous is None:
             masks = np.zeros((len(group.ids), *geometry.network), np.float32)
         else:
-            masks = geometry.pad(previous.of(group.ids))
+            masks = geometry.pad(moved(previous.of(group.ids), previous.window, geometry.window))
         return geometry.crop(
             self._timed("segment", self._runtime.segment, features, group.bank.read(), masks)
         )
