@@ -27,6 +27,8 @@ def test_missing_fields_keep_their_defaults():
         ({"trunk_widths": [8, 8]}, r"trunk_widths is \[8, 8\]; give a list of 4, each a whole number"),
         ({"aspp": "yes"}, "aspp is 'yes'; give true or false"),
         ({"key_dim": 0}, "must be 1 or more"),
+        ({"backbone_options": [8]}, r"backbone_options is \[8\]; give an object of its fields"),
+        ({"backbone": "plain", "backbone_options": {"layers": [1]}}, "backbone_options are for timm's"),
         ({"memory_encoder": "light"}, "set shared_key to true"),
     ],
 )

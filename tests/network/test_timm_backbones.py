@@ -34,6 +34,37 @@ def test_masks_enter_before_the_first_norm_of_networks_with_a_conv1(backbone):
         assert not torch.allclose(trunk(frame, masks, others)[16], plain)
 
 
+NARROW = {"channels": [8, 16, 32, 64], "layers": [1, 2, 3, 1], "stem_width": 8, "base_width": 128}
+
+
+def test_options_make_a_narrow_resnest_with_the_widths_of_the_plain_trunk():
+    arguments = {"finest": 2, "masks": True, "arguments": NARROW}
+    trunk = TimmTrunk("resnest14d", **arguments).eval()
+    assert trunk.channels == {2: 16, 4: 32, 8: 64, 16: 128}
+    assert sum(p.numel() for p in trunk.parameters()) < 300_000
+    frame, masks, others = inputs(batch=1, objects=1, width=64)
+    with torch.no_grad():
+        sizes = {stride: tuple(f.shape[2:]) for stride, f in trunk(frame, masks, others).items()}
+    assert sizes == {s: (48 // s, 64 // s) for s in (2, 4, 8, 16)}
+
+
+def test_a_network_on_a_narrow_resnest_trains():
+    torch.manual_seed(0)
+    light = {"memory_encoder": "light", "shared_key": True}
+    config = replace(TINY, backbone="resnest14d", backbone_options=NARROW, refinement=True, **light)
+    network = SegmentationNetwork(config).train()
+    _, _, logits = stream(network, *inputs(batch=2, objects=2, width=64), index=torch.tensor([0, 1]))
+    logits.square().mean().backward()
+    assert [name for name, p in network.named_parameters() if p.grad is None] == []
+
+
+@pytest.mark.parametrize("options", [{"colour": 1}, {"channels": [8, 16]}, {"features_only": True}])
+def test_options_that_a_backbone_does_not_take_are_named(options):
+    with pytest.raises(InputError, match="'resnest14d' can't be made with these backbone_options") as error:
+        TimmTrunk("resnest14d", finest=4, arguments=options)
+    assert "\n" not in str(error.value)
+
+
 def test_features_are_told_by_their_stride_not_their_place():
     trunk = TimmTrunk("dla34", finest=4).eval()  # its first feature is at 1/1
     with torch.no_grad():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -61,26 +62,46 @@ class TimmTrunk(nn.Module):
     Attributes:
         channels: channels at each stride.
 
+    Args:
+        name: timm's.
+        finest: smallest stride whose features are needed.
+        pretrained: start from timm's ImageNet weights.
+        masks: make it the trunk of a memory encoder.
+        arguments: further ones of the network's constructor.
+
     Raises:
-        InputError: timm has no such network, or it has no such features.
+        InputError: timm has no such network, it has no such features, or doesn't take the arguments.
     """
 
-    def __init__(self, name: str, *, finest: int, pretrained: bool = False, masks: bool = False) -> None:
+    def __init__(
+        self,
+        name: str,
+        *,
+        finest: int,
+        pretrained: bool = False,
+        masks: bool = False,
+        arguments: Mapping[str, Any] | None = None,
+    ) -> None:
         super().__init__()
         timm = _import_timm()
         if not timm.is_model(name):
             raise InputError(
                 f"unknown backbone {name!r}; use 'plain' or a name that timm.list_models() gives"
             )
+        own = dict(arguments or {})
         try:
-            info = timm.create_model(name, features_only=True).feature_info
-        except (RuntimeError, AssertionError) as error:
+            info = timm.create_model(name, **own, features_only=True).feature_info
+        except (RuntimeError, AssertionError, TypeError, ValueError, IndexError) as error:
+            if own:
+                raise InputError(
+                    f"backbone {name!r} can't be made with these backbone_options ({error}); change them"
+                ) from error
             raise InputError(f"backbone {name!r} gives no feature maps ({error}); choose another") from error
         self.strides = [s for s in STRIDES if s >= finest]
         output = dict(zip(info.reduction(), info.out_indices, strict=True))
         if missing := [s for s in self.strides if s not in output]:
             raise InputError(f"backbone {name!r} has no features at 1/{missing[0]}; choose another")
-        options = {"features_only": True, "out_indices": [output[s] for s in self.strides]}
+        options = {**own, "features_only": True, "out_indices": [output[s] for s in self.strides]}
         self.body = timm.create_model(name, pretrained=pretrained, **options)
         self.mask_conv: nn.Conv2d | None = None
         if masks and hasattr(self.body, "conv1") and hasattr(self.body, "return_layers"):
@@ -132,7 +153,13 @@ def build_trunk(config: NetworkConfig, *, finest: int, masks: bool = False) -> P
     """The trunk that a config names; ``finest`` is the smallest stride whose features are needed."""
     if config.backbone == "plain":
         return PlainTrunk(config.trunk_widths, config.trunk_depths, masks=masks)
-    return TimmTrunk(config.backbone, finest=finest, pretrained=config.pretrained, masks=masks)
+    return TimmTrunk(
+        config.backbone,
+        finest=finest,
+        pretrained=config.pretrained,
+        masks=masks,
+        arguments=config.backbone_options,
+    )
 
 
 def _probed(module: nn.Module, channels: int = 3) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from maskstream.errors import InputError
@@ -19,6 +19,8 @@ class NetworkConfig:
         name: what messages and model cards call it.
         backbone: ``"plain"`` (our own small residual trunk) or the name of any timm feature network that has
             features at 1/4, 1/8 and 1/16.
+        backbone_options: further arguments of the timm network's constructor, for a narrower or shallower one:
+            ``{"channels": [8, 16, 32, 64], "layers": [1, 2, 3, 1], "stem_width": 8}`` for a small ResNeSt.
         trunk_widths: channels of the plain trunk at 1/2, 1/4, 1/8 and 1/16.
         trunk_depths: residual blocks of the plain trunk at 1/2, 1/4, 1/8 and 1/16.
         pretrained: start the timm backbones from timm's ImageNet weights (needs a network or a cache).
@@ -44,6 +46,7 @@ class NetworkConfig:
 
     name: str = "custom"
     backbone: str = "resnet50"
+    backbone_options: dict[str, Any] = field(default_factory=dict, hash=False)
     trunk_widths: tuple[int, int, int, int] = (16, 32, 64, 128)
     trunk_depths: tuple[int, int, int, int] = (0, 2, 3, 4)
     pretrained: bool = False
@@ -64,14 +67,19 @@ class NetworkConfig:
     object_slots: int = 0
 
     def __post_init__(self) -> None:
-        for field, allowed in (
+        for name, allowed in (
             ("memory_encoder", ("full", "light")),
             ("similarity", ("dot", "l2", "cosine")),
         ):
-            if getattr(self, field) not in allowed:
+            if getattr(self, name) not in allowed:
                 raise InputError(
-                    f"network config: {field} is {getattr(self, field)!r}; choose one of {', '.join(allowed)}"
+                    f"network config: {name} is {getattr(self, name)!r}; choose one of {', '.join(allowed)}"
                 )
+        if self.backbone == "plain" and self.backbone_options:
+            raise InputError(
+                "network config: backbone_options are for timm's backbones; the plain trunk has "
+                "trunk_widths and trunk_depths"
+            )
         widths = (*self.trunk_widths, *self.mask_widths, *self.decoder_width)
         if min(*widths, self.key_dim, self.value_dim, self.aspp_width) < 1:
             raise InputError("network config: every width and dim must be 1 or more")

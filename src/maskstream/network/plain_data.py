@@ -15,7 +15,7 @@ def from_plain(kind: type[Config], data: dict[str, Any], where: str) -> Config:
     """A frozen dataclass from plain data as JSON gives it: lists become tuples, objects nested dataclasses.
 
     Args:
-        kind: the dataclass; its fields are numbers, strings, tuples, dataclasses, or one of these or None.
+        kind: the dataclass; its fields are numbers, strings, tuples, dicts or dataclasses, or these or None.
         data: its fields; missing ones keep their defaults.
         where: what error messages call it.
 
@@ -46,6 +46,8 @@ def _typed(value: Any, kind: Any, where: str) -> Any:
             return tuple(_typed(v, k, where) for v, k in zip(value, kinds, strict=True))
     if get_origin(kind) is Literal and value in arguments:
         return value
+    if get_origin(kind) is dict and isinstance(value, dict):
+        return value
     if type(value) is kind or (kind is float and type(value) is int):
         return value
     raise InputError(f"{where} is {value!r}; give {_described(kind)}")
@@ -58,6 +60,6 @@ def _described(kind: Any) -> str:
     if get_origin(kind) is tuple:
         count = "a list" if arguments[-1] is ... else f"a list of {len(arguments)}"
         return f"{count}, each {_described(arguments[0])}"
-    if is_dataclass(kind):
+    if is_dataclass(kind) or get_origin(kind) is dict:
         return "an object of its fields"
     return {int: "a whole number", float: "a number", bool: "true or false"}.get(kind, "a text")
