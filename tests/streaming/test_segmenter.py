@@ -438,8 +438,8 @@ def small_square(
     at: int, side: int = 40, shape: tuple[int, int] = (192, 320)
 ) -> tuple[np.ndarray, np.ndarray]:
     """A frame with a red square, and its label map."""
-    frame = np.full((*shape, 3), 40, np.uint8)
-    labels = np.zeros(shape, np.uint8)
+    frame = np.full((192, 320, 3), 40, np.uint8)
+    labels = np.zeros((192, 320), np.uint8)
     labels[64 : 64 + side, at : at + side] = 1
     frame[labels == 1] = (250, 30, 30)
     return frame, labels

@@ -16,9 +16,10 @@ from maskstream.streaming.window import WHOLE, Window
 class Geometry:
     """How frames of one size enter the network.
 
-    The frame, or a window of it, is resized to ``inner`` and zero-padded to ``network``. At a chosen short side there is no
-    padding: the frame goes straight to multiples of the stride. At native size there is no resizing, and the
-    padding is split as STM's ``pad_divide_by`` does it, so that its results are met exactly.
+    The frame, or a window of it, is resized to ``inner`` and zero-padded to ``network``. At a chosen short
+    side there is no padding: the frame goes straight to multiples of the stride. At native size there is no
+    resizing, and the padding is split as STM's ``pad_divide_by`` does it, so that its results are met
+    exactly.
 
     Attributes:
         frame: (height, width) of the frame.
