@@ -19,7 +19,7 @@ class NetworkConfig:
         name: what messages and model cards call it.
         backbone: ``"plain"`` (our own small residual trunk) or the name of any timm feature network that has
             features at 1/4, 1/8 and 1/16.
-        backbone_options: further arguments of the timm network's constructor, for a narrower or shallower one:
+        backbone_options: further arguments of the constructor of the timm network, for a narrower one:
             ``{"channels": [8, 16, 32, 64], "layers": [1, 2, 3, 1], "stem_width": 8}`` for a small ResNeSt.
         trunk_widths: channels of the plain trunk at 1/2, 1/4, 1/8 and 1/16.
         trunk_depths: residual blocks of the plain trunk at 1/2, 1/4, 1/8 and 1/16.

@@ -1,0 +1,157 @@
+"""What the commands that train share: the data options, and JSON files of fields."""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import logging
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from maskstream.errors import InputError
+
+if TYPE_CHECKING:
+    from maskstream.data.readers import LabelledImage, LabelledVideo, Report
+    from maskstream.training.loop import TrainingData
+
+logger = logging.getLogger(__name__)
+
+STILL_SIZE, VIDEO_SIZE = 256, (320, 560)
+
+
+def add_data_options(parser: argparse.ArgumentParser) -> None:
+    """Declare the options that name data."""
+    data = parser.add_argument_group("data (each may be given several times)")
+    for name, what in (
+        ("--data", "of video-train*, video-dev*, static*, backgrounds* tars or folders"),
+        ("--davis", "DAVIS 2017, its root"),
+        ("--youtube-vos", "YouTube-VOS, its root"),
+        ("--videos", "of JPEGImages/<sequence> and Annotations/<sequence>"),
+        ("--static", "of images with masks beside them"),
+    ):
+        data.add_argument(name, action="append", type=Path, default=[], metavar="FOLDER", help=what)
+    data.add_argument(
+        "--coco",
+        nargs=2,
+        action="append",
+        type=Path,
+        default=[],
+        metavar=("IMAGES", "JSON"),
+        help="COCO images and their instances file",
+    )
+    data.add_argument(
+        "--cache", type=Path, metavar="FOLDER", help="to keep packed data in, for quick restarts"
+    )
+
+
+@dataclass(frozen=True)
+class TrainingSources:
+    """What the data options name; nothing is decoded yet.
+
+    Attributes:
+        images: stills with objects.
+        videos: to train on.
+        backgrounds: photographs without objects.
+        development: sequences to judge by.
+        report: what was left out.
+        cache: folder for the packed sets, or None.
+    """
+
+    report: Report
+    cache: Path | None
+    images: list[LabelledImage] = field(default_factory=list)
+    videos: list[LabelledVideo] = field(default_factory=list)
+    backgrounds: list[LabelledImage] = field(default_factory=list)
+    development: list[LabelledVideo] = field(default_factory=list)
+
+    def fingerprint(self) -> str:
+        """Differs when other files, or files of other sizes, would be trained on."""
+        stills = [[(i.name, i.paste_only, i.stamp) for i in part] for part in (self.images, self.backgrounds)]
+        videos = [(v.name, v.step, [(f.name, f.stamp) for f in v.frames]) for v in self.videos]
+        described = repr([STILL_SIZE, VIDEO_SIZE, stills, videos])
+        return hashlib.sha256(described.encode()).hexdigest()[:16]
+
+    def packed(self) -> TrainingData:
+        """Decode everything, or load it from the cache."""
+        from maskstream.data.packing import pack_images, pack_videos
+        from maskstream.training.loop import TrainingData
+
+        def cache(name: str) -> Path | None:
+            return self.cache / f"{name}.pt" if self.cache else None
+
+        report = self.report
+        packed = TrainingData(
+            pack_images(self.images, STILL_SIZE, cache=cache("images"), report=report)
+            if self.images
+            else None,
+            pack_videos(self.videos, *VIDEO_SIZE, cache=cache("videos"), report=report)
+            if self.videos
+            else None,
+            pack_images(
+                self.backgrounds, STILL_SIZE, cache=cache("backgrounds"), report=report, keep_empty=True
+            )
+            if self.backgrounds
+            else None,
+        )
+        if report.skipped:
+            logger.warning("left out, each named above: %d", report.skipped)
+        return packed
+
+
+def training_sources(args: argparse.Namespace) -> TrainingSources:
+    """Find what the data options name.
+
+    Raises:
+        InputError: a folder cannot be read, or there is nothing to train on.
+    """
+    from maskstream.data.coco import coco_images
+    from maskstream.data.collection import open_data_folder
+    from maskstream.data.davis import davis_videos
+    from maskstream.data.files import index_files
+    from maskstream.data.folders import folder_videos, static_images
+    from maskstream.data.readers import Report
+    from maskstream.data.youtube_vos import youtube_vos_videos
+
+    report = Report()
+    sources = TrainingSources(report, args.cache)
+    for folder in args.data:
+        part = open_data_folder(folder)
+        sources.images.extend(part.images)
+        sources.videos.extend(part.train_videos)
+        sources.backgrounds.extend(part.backgrounds)
+        sources.development.extend(part.dev_videos)
+        report.problems += part.report.problems
+    for folder in args.davis:
+        sources.videos.extend(davis_videos(folder, report))
+    for folder in args.youtube_vos:
+        sources.videos.extend(youtube_vos_videos(folder, report))
+    for folder in args.videos:
+        sources.videos.extend(folder_videos(index_files(folder), report))
+    for folder in args.static:
+        sources.images.extend(static_images(index_files(folder), report))
+    for folder, instances in args.coco:
+        sources.images.extend(coco_images(folder, instances, report))
+    if not (sources.images or sources.videos):
+        raise InputError(
+            "no data to train on; give --data, --davis, --youtube-vos, --videos, --static or --coco"
+        )
+    return sources
+
+
+def json_fields(path: Path) -> dict[str, Any]:
+    """The object in a JSON file.
+
+    Raises:
+        InputError: there is no such file, or it holds something else.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file") from None
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: cannot be read as JSON ({error})") from error
+    if not isinstance(content, dict):
+        raise InputError(f"{path}: must hold a JSON object of fields")
+    return content
