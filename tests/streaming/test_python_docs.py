@@ -28,7 +28,7 @@ def test_every_example_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     write_label_map("first.png", frames[0][1].astype(np.uint8))
 
     examples = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
-    assert len(examples) == 5
+    assert len(examples) >= 5
     exec("\n".join(examples), {})
     assert sorted(path.name for path in tmp_path.glob("0*.png")) == ["00000.png", "00001.png", "00002.png"]
 
