@@ -51,7 +51,8 @@ def assert_equal_states(a, b):
 
 def test_the_loss_of_a_fixed_batch_goes_down(data, tmp_path):
     clips = drawn_clips()
-    config = replace(RUN, steps=40, rate=3e-3, warm_up=5, drop_previous=0.0, shift_previous=0.0)
+    calm = {"drop_previous": 0.0, "shift_previous": 0.0, "halve_previous": 0.0}
+    config = replace(RUN, steps=40, rate=3e-3, warm_up=5, **calm)
     trainer = Trainer(LIGHT, data, config, tmp_path)
     trainer.sampler.sample = lambda *_: clips
 

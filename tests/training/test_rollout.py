@@ -19,7 +19,7 @@ KINDS = {
     "shared-l2": replace(FULL, similarity="l2", shared_key=True),
     "cosine": replace(FULL, similarity="cosine"),
 }
-UNDISTURBED = replace(RUN, drop_previous=0.0, shift_previous=0.0)
+UNDISTURBED = replace(RUN, drop_previous=0.0, shift_previous=0.0, halve_previous=0.0)
 
 
 def make(config):
@@ -105,9 +105,10 @@ def test_memory_and_previous_masks_are_the_truth_or_the_predictions(truth):
     assert cells == [4, 8]  # every frame joins the memory
 
 
-def test_previous_masks_are_dropped_and_shifted_but_the_memory_is_not():
+def test_previous_masks_are_dropped_shifted_and_halved_but_the_memory_is_not():
     clips = drawn_clips()
-    for config in (replace(UNDISTURBED, drop_previous=1.0), replace(UNDISTURBED, shift_previous=1.0)):
+    for fate in ("drop_previous", "shift_previous", "halve_previous"):
+        config = replace(UNDISTURBED, **{fate: 1.0})
         network = make(LIGHT)
         memorized, segmented = calls_of(network, "memorize"), calls_of(network, "segment")
         roll(network, clips, config)
@@ -119,6 +120,10 @@ def test_previous_masks_are_dropped_and_shifted_but_the_memory_is_not():
             assert previous.any()
             assert not torch.equal(previous, masks)
             assert (previous.sum((1, 2)) <= masks.sum((1, 2))).all()  # what leaves the frame is gone
+        if config.halve_previous:
+            assert (previous <= masks).all()
+            share = previous.sum((1, 2)) / masks.sum((1, 2))
+            assert ((share > 0.2) & (share < 0.8)).all()
 
 
 def test_clips_of_a_batch_do_not_touch_one_another():

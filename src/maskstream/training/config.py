@@ -65,6 +65,7 @@ class TrainConfig:
             predictions, for memory and previous mask; at the start all are true.
         drop_previous: chance that an object's previous mask is shown empty, as after an occlusion.
         shift_previous: chance that it is shown displaced, as after fast motion.
+        halve_previous: chance that only one side of it is shown, as after a part was lost.
         hard_pixels: share of pixels, the hardest, that the cross-entropy counts at the end; all at the start.
         dice_weight: weight of the dice loss beside the cross-entropy.
         bfloat16: autocast.
@@ -89,6 +90,7 @@ class TrainConfig:
     truth_until: float = 0.33
     drop_previous: float = 0.15
     shift_previous: float = 0.2
+    halve_previous: float = 0.15
     hard_pixels: float = 0.25
     dice_weight: float = 1.0
     bfloat16: bool = True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from typing import Any, NamedTuple
@@ -173,19 +174,35 @@ def _norms_untracked(network: SegmentationNetwork) -> Iterator[None]:
 
 
 def _disturbed(masks: Tensor, config: TrainConfig, generator: torch.Generator) -> Tensor:
-    """Previous masks ``(M, H, W)`` with some dropped and some shifted by up to a fifth of the frame."""
+    """Previous masks ``(M, H, W)`` with some dropped, some shifted by up to a fifth of the frame, some halved."""
     fate = torch.rand(len(masks), generator=generator)
     reach = max(1, masks.shape[-1] // 5)
     moves = torch.randint(-reach, reach + 1, (len(masks), 2), generator=generator)
+    angles = 2 * math.pi * torch.rand(len(masks), generator=generator)
+    shift_until = config.drop_previous + config.shift_previous
     rows = []
-    for mask, drawn, (dy, dx) in zip(masks, fate.tolist(), moves.tolist(), strict=True):
+    for mask, drawn, (dy, dx), angle in zip(
+        masks, fate.tolist(), moves.tolist(), angles.tolist(), strict=True
+    ):
         if drawn < config.drop_previous:
             rows.append(torch.zeros_like(mask))
-        elif drawn < config.drop_previous + config.shift_previous:
+        elif drawn < shift_until:
             rows.append(_shifted(mask, dy, dx))
+        elif drawn < shift_until + config.halve_previous:
+            rows.append(_halved(mask, angle))
         else:
             rows.append(mask)
     return torch.stack(rows)
+
+
+def _halved(mask: Tensor, angle: float) -> Tensor:
+    """What of a mask lies on one side of its centre, in a direction in radians."""
+    height, width = mask.shape
+    x = torch.arange(width, device=mask.device)
+    y = torch.arange(height, device=mask.device)[:, None]
+    total = mask.sum().clamp(min=1e-6)
+    centre_x, centre_y = (mask.sum(0) * x).sum() / total, (mask.sum(1) * y[:, 0]).sum() / total
+    return mask * ((x - centre_x) * math.cos(angle) + (y - centre_y) * math.sin(angle) > 0)
 
 
 def _shifted(mask: Tensor, dy: int, dx: int) -> Tensor:
