@@ -174,7 +174,7 @@ def _norms_untracked(network: SegmentationNetwork) -> Iterator[None]:
 
 
 def _disturbed(masks: Tensor, config: TrainConfig, generator: torch.Generator) -> Tensor:
-    """Previous masks ``(M, H, W)`` with some dropped, some shifted by up to a fifth of the frame, some halved."""
+    """Previous masks ``(M, H, W)``, some dropped, some shifted by up to a fifth of the frame, some halved."""
     fate = torch.rand(len(masks), generator=generator)
     reach = max(1, masks.shape[-1] // 5)
     moves = torch.randint(-reach, reach + 1, (len(masks), 2), generator=generator)
