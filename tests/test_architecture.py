@@ -23,7 +23,8 @@ FLOOR_OF = {room: floor for floor, rooms in FLOORS.items() for room in rooms}
 WITHOUT_TORCH = {"streaming", "masks", "matte", "background", "video", "live", "first_mask"}
 TRAINS_ANYWHERE = {"network", "data", "training"}
 DRAWN = "data/drawn.py"  # for the demo and the tests; not imported by the rest of its room
-JUDGE = "evaluation/checkpoints.py"  # scores a network while it trains
+#: What scores networks while or after they train.
+JUDGES = {"evaluation/checkpoints.py", "evaluation/ablation_runs.py"}
 
 
 def modules():
@@ -92,7 +93,7 @@ def import_all(names, blocked):
 
 def test_the_base_install_imports_without_the_extras():
     rooms = WITHOUT_TORCH | {"evaluation", "cli"}
-    light = {name for name in modules() if room_of(name) in rooms} - {JUDGE} | {DRAWN, "runtime/load.py"}
+    light = {name for name in modules() if room_of(name) in rooms} - JUDGES | {DRAWN, "runtime/load.py"}
     import_all(sorted(light), {"torch", "torchvision", "timm", "safetensors", "onnx", "pycocotools"})
 
 

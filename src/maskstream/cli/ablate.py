@@ -1,0 +1,89 @@
+"""``maskstream ablate``: train and score a list of configs under one budget, and print their table."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+from pathlib import Path
+
+from maskstream.cli._training_data import add_data_options, json_fields, training_sources
+
+NAME = "ablate"
+HELP = "train and score the parts of the network one by one; run it again to go on where it stopped"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("-o", "--output", type=Path, required=True, metavar="FOLDER", help="of all runs")
+    parser.add_argument(
+        "--config", type=Path, metavar="FILE", help="JSON of an ablation plan (the DAVIS 2020 winner's parts)"
+    )
+    add_data_options(parser)
+    run = parser.add_argument_group("runs")
+    run.add_argument("--steps", type=int, help="length of each training (the plan's)")
+    run.add_argument("--seeds", type=_seeds, default=(0, 1), help="each row is trained with each (0,1)")
+    run.add_argument(
+        "--only", type=_names, default=(), metavar="ROWS", help="run these rows only: aspp,resnest"
+    )
+    run.add_argument(
+        "--sequences",
+        type=_names,
+        default=(),
+        metavar="NAMES",
+        help="development sequences to score on (all)",
+    )
+    run.add_argument("--device", help="cpu, cuda, mps (cuda where there is one, else cpu)")
+    run.add_argument("--threads", type=int, help="of the CPU")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Do what is not done yet, then print the table."""
+    import torch
+
+    from maskstream.errors import InputError
+    from maskstream.evaluation.ablation import DEFAULT_PLAN, AblationPlan
+    from maskstream.evaluation.ablation_runs import Ablation
+
+    if not args.quiet:
+        logging.getLogger("maskstream").setLevel(logging.INFO)
+    if args.threads:
+        torch.set_num_threads(args.threads)
+    plan = AblationPlan.from_dict(json_fields(args.config)) if args.config else DEFAULT_PLAN
+    sources = training_sources(args)
+    videos = {video.name: video for video in sources.development}
+    if unknown := next((name for name in args.sequences if name not in videos), None):
+        raise InputError(
+            f"--sequences: no development sequence is called {unknown!r}; there are: {', '.join(videos)}"
+        )
+    ablation = Ablation(
+        plan,
+        args.output,
+        seeds=args.seeds,
+        data=sources.packed,
+        data_key=sources.fingerprint(),
+        videos=[video for name, video in videos.items() if not args.sequences or name in args.sequences],
+        steps=args.steps,
+        device=args.device or ("cuda" if torch.cuda.is_available() else "cpu"),
+    )
+    try:
+        ablation.run(args.only)
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt("run the same command to go on") from None
+    page = args.output / "ablation.md"
+    print(page.read_text(encoding="utf-8").partition("\n\n")[0])
+    print(f"{page}: written, with ablation.json and ablation.svg")
+    return 0
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(name for name in text.split(",") if name)
+
+
+def _seeds(text: str) -> tuple[int, ...]:
+    try:
+        seeds = tuple(int(seed) for seed in text.split(","))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r}: give whole numbers, as 0,1") from None
+    if min(seeds) < 0:
+        raise argparse.ArgumentTypeError(f"{text!r}: give numbers from 0 on")
+    return seeds
