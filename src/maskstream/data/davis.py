@@ -36,12 +36,26 @@ def davis_videos(
         images=f"JPEGImages/{resolution}",
         masks=f"Annotations/{resolution}",
         step=1,
-        sequences=_listed(files, root, year, subset, resolution),
+        sequences=davis_list(files, root, year, subset, resolution),
         one_object=year == 2016,
     )
 
 
-def _listed(files: FileIndex, root: Path, year: int, subset: str, resolution: str) -> frozenset[str]:
+def davis_list(
+    files: FileIndex, root: Path, year: int, subset: str, resolution: str = "480p"
+) -> tuple[str, ...]:
+    """Names of the sequences of a DAVIS list, in its order.
+
+    Args:
+        files: of the data set, at least what is in ``ImageSets``.
+        root: for the message.
+        year: as for `davis_videos`, and so are the others.
+        subset: name of the list.
+        resolution: part of the path of the 2016 zip's lists.
+
+    Raises:
+        InputError: there is no such list.
+    """
     names = [f"ImageSets/{year}/{subset}.txt"]
     if year == 2016:
         names.append(f"ImageSets/{resolution}/{subset}.txt")
@@ -52,4 +66,4 @@ def _listed(files: FileIndex, root: Path, year: int, subset: str, resolution: st
         )
     lines = files[found].read().decode().split("\n")
     entries = (PurePosixPath(line.split()[0]) for line in lines if line.strip())
-    return frozenset(entry.parent.name or entry.name for entry in entries)
+    return tuple(dict.fromkeys(entry.parent.name or entry.name for entry in entries))

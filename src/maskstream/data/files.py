@@ -51,6 +51,20 @@ def index_files(root: Path) -> FileIndex:
     return dict(sorted((name, ref) for name, ref in found.items() if not _is_hidden(name)))
 
 
+def index_below(root: Path, under: str) -> FileIndex:
+    """Lists one folder of a data set, with names that begin below it; empty where there is no such folder.
+
+    Raises:
+        InputError: as for `index_files`.
+    """
+    root = Path(root)
+    if root.is_dir():
+        return index_files(root / under) if (root / under).is_dir() else {}
+    prefix = f"{under}/"
+    files = index_files(root).items()
+    return {name.removeprefix(prefix): file for name, file in files if name.startswith(prefix)}
+
+
 def _folder_entries(root: Path) -> FileIndex:
     found: FileIndex = {}
     for folder, _, names in os.walk(root, followlinks=True):

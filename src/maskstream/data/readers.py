@@ -114,21 +114,25 @@ def read_labels(file: FileRef, name: str) -> Pixels:
         InputError: the file cannot be decoded, or holds colours or ids above 255.
     """
     image = _decode(file, name)
-    values: NDArray[Any] = np.asarray(image)
-    if values.ndim == 3:
-        colours = values[..., : 1 if image.mode == "LA" else 3]
-        if (colours != colours[..., :1]).any():
-            raise InputError(f"{name}: the mask is a colour picture; save it as palette or grey ids")
-        values = colours[..., 0]
-    if values.min() < 0 or values.max() > VOID:
-        raise InputError(f"{name}: the mask has ids above 255; renumber its objects")
-    labels: Pixels = values.astype(np.uint8)
+    labels = _values(image, name)
     present = np.flatnonzero(np.bincount(labels.reshape(-1), minlength=256)[1:]) + 1
     if present.tolist() == [VOID]:
         return np.asarray(labels == VOID, np.uint8)
     if image.mode != "P" and ((present >= 128) & (present < VOID)).any():
         return np.asarray(labels >= 128, np.uint8)
     return labels
+
+
+def read_ids(file: FileRef, name: str) -> Pixels:
+    """Decodes a label map as the DAVIS tools do: whatever number a pixel holds is its id.
+
+    Returns:
+        ``(H, W)`` uint8.
+
+    Raises:
+        InputError: as for :func:`read_labels`.
+    """
+    return _values(_decode(file, name), name)
 
 
 def read_alpha(file: FileRef, name: str) -> Pixels:
@@ -172,6 +176,20 @@ def pair_loader(
         return rgb, labels
 
     return load
+
+
+def _values(image: Image.Image, name: str) -> Pixels:
+    values: NDArray[Any] = np.asarray(image)
+    if values.ndim == 3:
+        colours = values[..., : 1 if image.mode == "LA" else 3]
+        if (colours != colours[..., :1]).any():
+            raise InputError(f"{name}: the mask is a colour picture; save it as palette or grey ids")
+        values = colours[..., 0]
+    if values.dtype == np.uint8:
+        return values
+    if values.min() < 0 or values.max() > VOID:
+        raise InputError(f"{name}: the mask has ids above 255; renumber its objects")
+    return values.astype(np.uint8)
 
 
 def _decode(file: FileRef, name: str) -> Image.Image:

@@ -105,21 +105,46 @@ def boundary_f(truth: Mask, prediction: Mask, bound: float = BOUNDARY_BOUND) -> 
         InputError: the sizes differ.
     """
     _require_same_size(truth, prediction)
-    inside_truth, inside_prediction = truth.astype(bool), prediction.astype(bool)
-    x, y, width, height = cv2.boundingRect((inside_truth | inside_prediction).view(np.uint8))
-    if not width:
-        return 1.0
-    # Nothing beyond a ring of one background pixel takes part: boundaries lie up to one pixel left of and
-    # above their mask, and only boundary pixels are ever looked up.
-    box = np.s_[max(y - 1, 0) : y + height + 1, max(x - 1, 0) : x + width + 1]
-    truth_boundary, prediction_boundary = _boundary(inside_truth[box]), _boundary(inside_prediction[box])
-    truth_count, prediction_count = np.count_nonzero(truth_boundary), np.count_nonzero(prediction_boundary)
-    if not truth_count or not prediction_count:
-        return 1.0 if truth_count == prediction_count else 0.0
-    radius = int(bound if bound >= 1 else np.ceil(bound * np.hypot(*truth.shape)))
-    precision = np.count_nonzero(prediction_boundary & _widen(truth_boundary, radius)) / prediction_count
-    recall = np.count_nonzero(truth_boundary & _widen(prediction_boundary, radius)) / truth_count
-    return 2 * precision * recall / (precision + recall) if precision + recall else 0.0
+    return _boundary_f(truth.astype(bool), prediction.astype(bool), _radius(truth.shape, bound))
+
+
+def frame_scores(
+    truth: LabelMap, prediction: LabelMap, ids: Sequence[int], bound: float = BOUNDARY_BOUND
+) -> tuple[list[float], list[float]]:
+    """J and F of all objects of one frame: as `jaccard` and `boundary_f` of each, and several times faster.
+
+    All intersections are counted in one pass, inside the box around all objects.
+
+    Args:
+        truth: ``(H, W)`` object ids; ids that are not scored (255, void, too) count as background.
+        prediction: ``(H, W)``, likewise.
+        ids: the ``N`` ids to score, distinct, 1 or more.
+        bound: see `boundary_f`.
+
+    Returns:
+        ``N`` values of J, and as many of F.
+
+    Raises:
+        InputError: the sizes differ.
+    """
+    _require_same_size(truth, prediction)
+    count = len(ids) + 1
+    true_places, predicted_places = _places(truth, ids), _places(prediction, ids)
+    box = _box(true_places | predicted_places)
+    if box is None:
+        return [1.0] * len(ids), [1.0] * len(ids)
+    true_places, predicted_places = true_places[box], predicted_places[box]
+    pairs = true_places.astype(np.intp) * count + predicted_places
+    overlaps = np.bincount(pairs.ravel(), minlength=count * count).reshape(count, count)
+    intersections = overlaps.diagonal()
+    unions = overlaps.sum(axis=0) + overlaps.sum(axis=1) - intersections
+    radius = _radius(truth.shape, bound)
+    j, f = [], []
+    for place in range(1, count):
+        union = int(unions[place])
+        j.append(int(intersections[place]) / union if union else 1.0)
+        f.append(_boundary_f(true_places == place, predicted_places == place, radius) if union else 1.0)
+    return j, f
 
 
 def summary(values: Values) -> Statistics:
@@ -197,9 +222,9 @@ class SequenceScorer:
         return ObjectScores(self.ids, np.array(self._j).T, np.array(self._f).T)
 
     def _score(self, truth: LabelMap, prediction: LabelMap) -> None:
-        pairs = [(truth == i, prediction == i) for i in self.ids]
-        self._j.append([jaccard(*pair) for pair in pairs])
-        self._f.append([boundary_f(*pair, self._bound) for pair in pairs])
+        j, f = frame_scores(truth, prediction, self.ids, self._bound)
+        self._j.append(j)
+        self._f.append(f)
 
 
 def score_sequence(
@@ -228,6 +253,52 @@ def _require_same_size(truth: Mask, prediction: Mask, where: str = "") -> None:
         raise InputError(
             f"{where}truth is {sizes[0]} but the prediction is {sizes[1]}; give maps of one size"
         )
+
+
+def _places(label_map: LabelMap, ids: Sequence[int]) -> LabelMap:
+    """``(H, W)`` the place in ``ids``, from 1, of each pixel's id; 0 where it is none of them."""
+    if label_map.dtype == np.uint8 and len(ids) < 256:
+        table = np.zeros(256, np.uint8)
+        for place, object_id in enumerate(ids, 1):
+            if object_id < 256:
+                table[object_id] = place
+        return np.asarray(cv2.LUT(np.ascontiguousarray(label_map), table), np.uint8)
+    places = np.zeros(label_map.shape, np.int32)
+    for place, object_id in enumerate(ids, 1):
+        places[label_map == object_id] = place
+    return places
+
+
+def _box(inside: Mask) -> tuple[slice, slice] | None:
+    """The box around all pixels that are not zero, with a ring of one pixel; None where there are none.
+
+    Nothing beyond takes part in F: boundaries lie up to one pixel left of and above their mask, and only
+    boundary pixels are ever looked up.
+    """
+    as_bytes = inside if inside.dtype == np.uint8 else (inside != 0).view(np.uint8)
+    x, y, width, height = cv2.boundingRect(as_bytes)
+    if not width:
+        return None
+    return np.s_[max(y - 1, 0) : y + height + 1, max(x - 1, 0) : x + width + 1]
+
+
+def _radius(shape: tuple[int, ...], bound: float) -> int:
+    """Tolerance of F in pixels, of frames of this shape."""
+    return int(bound if bound >= 1 else np.ceil(bound * np.hypot(shape[0], shape[1])))
+
+
+def _boundary_f(truth: NDArray[np.bool_], prediction: NDArray[np.bool_], radius: int) -> float:
+    """F of two masks; the ring of one pixel around them, or the frame's edge, must be in the picture."""
+    box = _box((truth | prediction).view(np.uint8))
+    if box is None:
+        return 1.0
+    truth_boundary, prediction_boundary = _boundary(truth[box]), _boundary(prediction[box])
+    truth_count, prediction_count = np.count_nonzero(truth_boundary), np.count_nonzero(prediction_boundary)
+    if not truth_count or not prediction_count:
+        return 1.0 if truth_count == prediction_count else 0.0
+    precision = np.count_nonzero(prediction_boundary & _widen(truth_boundary, radius)) / prediction_count
+    recall = np.count_nonzero(truth_boundary & _widen(prediction_boundary, radius)) / truth_count
+    return 2 * precision * recall / (precision + recall) if precision + recall else 0.0
 
 
 def _boundary(inside: NDArray[np.bool_]) -> NDArray[np.bool_]:

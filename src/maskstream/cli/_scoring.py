@@ -1,0 +1,72 @@
+"""What ``score`` and ``evaluate`` share: scoring with progress, then saying and writing the figures."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from maskstream.data.sequences import SequenceSet
+    from maskstream.evaluation.scoring import Scores
+
+logger = logging.getLogger(__name__)
+
+
+def add_scoring_arguments(parser: argparse._ActionsContainer) -> None:
+    """Declare the options of both commands."""
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write every frame's figures here")
+    parser.add_argument(
+        "--seen",
+        type=Path,
+        metavar="META.JSON",
+        help="YouTube-VOS: of the training split, to tell seen categories (train/meta.json beside the split)",
+    )
+
+
+def score(truth: SequenceSet, results: Path, workers: int | None, quiet: bool) -> Scores:
+    """Score a folder of results with so many processes, showing progress.
+
+    Raises:
+        InputError: as `maskstream.evaluation.scoring.score_folder`.
+    """
+    from maskstream.cli._progress import progress
+    from maskstream.evaluation.scoring import ResultFiles, gather, score_tasks, scoring_tasks
+
+    found = ResultFiles(results)
+    tasks = scoring_tasks(truth, found)
+    with (
+        closing(score_tasks(tasks, workers)) as scored,
+        closing(progress(scored, "score", len(tasks), quiet=quiet)) as shown,
+    ):
+        return gather(truth, found, shown)
+
+
+def publish(scores: Scores, output: Path, json: Path | None) -> Sequence[Path]:
+    """Print the table, warn of what the notes say, and write the files.
+
+    Returns:
+        What was written.
+
+    Raises:
+        InputError: a folder to write to isn't there.
+    """
+    from maskstream.errors import InputError
+    from maskstream.evaluation.score_tables import score_text, write_csv, write_json
+
+    for path in (output / "x", *([json] if json else [])):
+        if not path.parent.is_dir():
+            raise InputError(
+                f"{path.parent}: no such folder to write the scores to; make it, or name another"
+            )
+    print(score_text(scores))
+    for note in scores.notes:
+        logger.warning("%s", note)
+    written = write_csv(scores, output)
+    if json is not None:
+        write_json(scores, json)
+        written.append(json)
+    return written

@@ -1,0 +1,76 @@
+"""``maskstream score``: says what it took the truth for, writes the figures, refuses with one line."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from label_folders import moving, write_davis, write_sequence
+from maskstream.cli.__main__ import main
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    write_davis(tmp_path / "DAVIS", {"two": moving((1, 2)), "one": moving((1,))})
+    for name, ids in (("one", (1,)), ("two", (1, 2))):
+        write_sequence(tmp_path / "results" / name, moving(ids, shift=3))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def score(*options):
+    return main(["score", "--truth", "DAVIS", "--results", "results", *options])
+
+
+def test_it_says_which_protocol_and_prints_and_writes_the_figures(here, capsys):
+    assert score("--json", "all.json") == 0
+    out, err = capsys.readouterr()
+    assert "davis2017 (by its layout; --protocol says otherwise), set val, 2 sequences" in err
+    assert "mean of 3" in out
+    plain = json.loads(Path("all.json").read_text())
+    assert [len(each["J"]) for each in plain["objects"]] == [4, 4, 4]
+    row = Path("results/global_results-val.csv").read_text().splitlines()[1]
+    assert row.startswith(f"{plain['global']['J&F-Mean']:.3f},")
+
+
+def test_scores_are_worked_out_anew_when_results_change(here, capsys):
+    assert score("-q") == 0
+    before = Path("results/global_results-val.csv").read_text()
+    write_sequence(here / "results/one", moving((1,)))
+    assert score("-q") == 0
+    assert Path("results/global_results-val.csv").read_text() != before
+    assert capsys.readouterr().err == ""
+
+
+def test_another_protocol_and_place_can_be_asked_for(here, capsys):
+    Path("scores").mkdir()
+    assert score("--protocol", "folder", "-o", "scores") == 0
+    assert "folder, set all" in capsys.readouterr().err
+    assert sorted(path.name for path in Path("scores").iterdir()) == [
+        "global_results-all.csv",
+        "per-sequence_results-all.csv",
+    ]
+    assert list(Path("results").glob("*.csv")) == []
+
+
+def test_notes_are_warnings(here, caplog):
+    write_sequence(here / "results/three", moving((1,)))
+    assert score() == 0
+    assert "results: three is not in val" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--truth", "nowhere"], "no data set at nowhere"),
+        (["--results", "nowhere"], "no results at nowhere"),
+        (["--set", "train"], "no list ImageSets/2017/train.txt"),
+        (["--workers", "0"], "--workers is 0"),
+        (["-o", "nowhere"], "nowhere: no such folder"),
+        (["--json", "nowhere/a.json"], "nowhere: no such folder"),
+    ],
+)
+def test_what_cannot_be_scored_is_one_line_and_nothing_is_written(here, capsys, options, message):
+    assert score(*options) == 2
+    assert message in capsys.readouterr().err
+    assert not list(here.rglob("*.csv")) + list(here.rglob("*.json"))
