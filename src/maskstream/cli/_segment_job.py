@@ -26,7 +26,7 @@ from maskstream.masks.draw import mask_colours, overlay
 from maskstream.masks.palette import present_ids, write_label_map
 from maskstream.masks.read import check_size, read_label_map, read_object_masks
 from maskstream.masks.rle import RleWriter
-from maskstream.streaming.segmenter import VideoSegmenter
+from maskstream.streaming.segmentation import Segmenter
 from maskstream.streaming.snapshot import read_snapshot, write_snapshot
 from maskstream.video.probe import VideoInfo
 from maskstream.video.read import VideoFrame, read_reversed, read_video
@@ -153,7 +153,7 @@ class SegmentJob:
         outputs: Outputs,
         *,
         backward: bool,
-        make_segmenter: Callable[[], VideoSegmenter],
+        make_segmenter: Callable[[], Segmenter],
         identity: dict[str, Any],
         quiet: bool,
     ) -> None:

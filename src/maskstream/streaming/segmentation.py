@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from maskstream.errors import InputError
 from maskstream.runtime.protocol import Floats
@@ -20,6 +21,29 @@ class Timing(NamedTuple):
     memorize: float = 0.0
     segment: float = 0.0
     total: float = 0.0
+
+
+class Planes(Protocol):
+    """What is known of the objects of one frame; full-size planes are made one at a time."""
+
+    @property
+    def ids(self) -> tuple[int, ...]:
+        """Of all objects, ascending."""
+
+    @property
+    def low_res(self) -> Floats:
+        """``(N, h, w)`` probabilities as small as they are known, of what was seen."""
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(height, width) of the frame."""
+
+    @property
+    def seen(self) -> tuple[slice, slice]:
+        """Rows and columns of the frame outside of which no object is."""
+
+    def plane(self, position: int) -> Floats:
+        """``(H, W)`` probability of one object, by its position in ``ids``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +66,21 @@ class Prediction:
     size: tuple[int, int]
     seen: tuple[slice, slice]
 
+    def plane(self, position: int) -> Floats:
+        """``(H, W)`` probability of one object; the given mask, where there is one."""
+        given, object_id = self.given, self.ids[position]
+        if given is not None and object_id in given.ids:
+            exact: Floats = given.masks[given.ids.index(object_id)].astype(np.float32)
+            return exact
+        rows, columns = self.seen
+        size = rows.stop - rows.start, columns.stop - columns.start
+        plane: Floats = resize(self.predicted[position], *size).astype(np.float32)
+        if size != self.size:
+            whole = np.zeros(self.size, np.float32)
+            whole[rows, columns] = plane
+            plane = whole
+        return plane if given is None else plane * (1 - given.claimed)
+
 
 class Segmentation:
     """Which object is where in one frame.
@@ -52,8 +91,8 @@ class Segmentation:
 
     __slots__ = ("_label_map", "_prediction", "_probabilities", "frame_index", "timing")
 
-    def __init__(self, prediction: Prediction, frame_index: int, timing: Timing) -> None:
-        """Wrap a prediction; ``VideoSegmenter`` does this."""
+    def __init__(self, prediction: Planes, frame_index: int, timing: Timing) -> None:
+        """Wrap a prediction; segmenters do this."""
         self._prediction = prediction
         self._label_map: NDArray[np.uint8] | NDArray[np.int32] | None = None
         self._probabilities: Floats | None = None
@@ -79,7 +118,7 @@ class Segmentation:
             size = self._prediction.size
             self._probabilities = np.empty((len(self.ids), *size), np.float32)
             for position in range(len(self.ids)):
-                self._probabilities[position] = self._plane(position)
+                self._probabilities[position] = self._prediction.plane(position)
         return self._probabilities
 
     @property
@@ -101,24 +140,13 @@ class Segmentation:
         if object_id not in self.ids:
             known = ", ".join(map(str, self.ids)) or "none"
             raise InputError(f"frame {self.frame_index}: object {object_id} is not known; known: {known}")
-        position = self.ids.index(object_id)
-        return self._plane(position) if self._probabilities is None else self._probabilities[position]
+        return self._plane(self.ids.index(object_id))
 
     def _plane(self, position: int) -> Floats:
-        """One object at full size."""
-        prediction, given = self._prediction, self._prediction.given
-        object_id = prediction.ids[position]
-        if given is not None and object_id in given.ids:
-            exact: Floats = given.masks[given.ids.index(object_id)].astype(np.float32)
-            return exact
-        rows, columns = prediction.seen
-        size = rows.stop - rows.start, columns.stop - columns.start
-        plane: Floats = resize(prediction.predicted[position], *size).astype(np.float32)
-        if size != prediction.size:
-            whole = np.zeros(prediction.size, np.float32)
-            whole[rows, columns] = plane
-            plane = whole
-        return plane if given is None else plane * (1 - given.claimed)
+        if self._probabilities is None:
+            return self._prediction.plane(position)
+        known: Floats = self._probabilities[position]
+        return known
 
     def _make_label_map(self) -> NDArray[np.uint8] | NDArray[np.int32]:
         labels = np.zeros(self._prediction.size, np.uint8 if max(self.ids, default=0) <= 255 else np.int32)
@@ -126,10 +154,44 @@ class Segmentation:
         background = np.ones(self._prediction.size, np.float32)
         # One plane at a time: many objects at 4K would take gigabytes at once.
         for position, object_id in enumerate(self.ids):
-            plane = self._plane(position) if self._probabilities is None else self._probabilities[position]
+            plane = self._plane(position)
             background -= plane
             wins = plane > best
             np.copyto(best, plane, where=wins)
             np.copyto(labels, object_id, where=wins, casting="unsafe")
         labels[background >= best] = 0
         return labels
+
+
+class Segmenter(Protocol):
+    """What follows objects through a video: a ``VideoSegmenter``, whose calls these are, or an ensemble."""
+
+    @property
+    def ids(self) -> tuple[int, ...]:
+        """Ids of all known objects, ascending."""
+
+    @property
+    def memory_bytes(self) -> int:
+        """Bytes held from frame to frame."""
+
+    def step(
+        self, frame: NDArray[np.uint8], masks: ArrayLike | None = None, ids: Sequence[int] | int | None = None
+    ) -> Segmentation:
+        """Take the next frame; find all known objects in it."""
+
+    def add_reference(
+        self, frame: NDArray[np.uint8], masks: ArrayLike, ids: Sequence[int] | int | None = None
+    ) -> Segmentation:
+        """Show a frame with masks that is not the next one."""
+
+    def remove(self, ids: Iterable[int] | int) -> None:
+        """Forget objects and free their memory."""
+
+    def reset(self) -> None:
+        """Forget everything."""
+
+    def state(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+        """Everything that is remembered, as plain data and arrays."""
+
+    def restore(self, state: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> None:
+        """Take on what ``state`` told."""

@@ -12,13 +12,13 @@ import numpy as np
 
 from maskstream.errors import InputError
 from maskstream.masks.palette import written_beside
-from maskstream.streaming.segmenter import VideoSegmenter
+from maskstream.streaming.segmentation import Segmenter
 
 _STATE = "__state__"
 _FORMAT = 1  #: another one is another layout of the state
 
 
-def write_snapshot(path: str | os.PathLike[str], segmenter: VideoSegmenter, note: dict[str, Any]) -> None:
+def write_snapshot(path: str | os.PathLike[str], segmenter: Segmenter, note: dict[str, Any]) -> None:
     """Write a segmenter's state, beside and renamed.
 
     Args:
@@ -32,7 +32,7 @@ def write_snapshot(path: str | os.PathLike[str], segmenter: VideoSegmenter, note
         np.savez(file, **arrays, **{_STATE: np.frombuffer(text.encode(), np.uint8)})  # type: ignore[arg-type]
 
 
-def read_snapshot(path: str | os.PathLike[str], segmenter: VideoSegmenter) -> dict[str, Any]:
+def read_snapshot(path: str | os.PathLike[str], segmenter: Segmenter) -> dict[str, Any]:
     """Put a segmenter of the same network and settings into a written state.
 
     Returns:
