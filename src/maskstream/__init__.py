@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from maskstream.errors import InputError
     from maskstream.runtime.load import load_model
+    from maskstream.streaming.ensemble import EnsembleSegmenter, Member
     from maskstream.streaming.memory import MemoryPolicy
     from maskstream.streaming.segmentation import Segmentation
     from maskstream.streaming.segmenter import VideoSegmenter
@@ -17,7 +18,9 @@ if TYPE_CHECKING:
 
 # Imported when first used, so that `import maskstream` and the command line start at once.
 _HOMES = {
+    "EnsembleSegmenter": "maskstream.streaming.ensemble",
     "InputError": "maskstream.errors",
+    "Member": "maskstream.streaming.ensemble",
     "MemoryPolicy": "maskstream.streaming.memory",
     "Segmentation": "maskstream.streaming.segmentation",
     "VideoSegmenter": "maskstream.streaming.segmenter",
@@ -28,7 +31,9 @@ _HOMES = {
 }
 
 __all__ = [
+    "EnsembleSegmenter",
     "InputError",
+    "Member",
     "MemoryPolicy",
     "Segmentation",
     "VideoSegmenter",

@@ -25,6 +25,7 @@ from maskstream.data.drawn import draw_clip
 from maskstream.masks.palette import PALETTE, write_label_map
 from maskstream.masks.rle import decode
 from maskstream.runtime import load
+from maskstream.streaming.ensemble import EnsembleSegmenter
 from maskstream.streaming.segmenter import VideoSegmenter
 from maskstream.video.read import read_video
 from maskstream.video.write import VideoWriter
@@ -483,6 +484,13 @@ BAD = {
         "--start is 90, but mixed has 8 images",
     ),
     "end before start": (("clip.mp4", *MASK, *OUT, "--end", "0"), "--end 0 is not after --start 0"),
+    "scale of nothing": (("clip.mp4", *MASK, *OUT, "--scales", "1,0"), "scale 0 is not above 0"),
+    "one scale twice": (("clip.mp4", *MASK, *OUT, "--scales", "1,1.0"), "scales 1 and 1 are both 64 lines"),
+    "one network twice": (
+        ("clip.mp4", *MASK, *OUT, "--models", "live", "live"),
+        "--models: live is given twice",
+    ),
+    "one network of several": (("clip.mp4", *MASK, *OUT, "--models", "live", "liv"), "liv: no such network"),
     "no output": (("clip.mp4", *MASK), "nothing to write; give -o"),
     "overlay without a name": (("clip.mp4", *MASK, "--overlay"), "--overlay needs a name"),
     "overlay that is no video": (("clip.mp4", *MASK, "--overlay", "a.gif"), "a.gif: the overlay is a video"),
@@ -531,7 +539,17 @@ def test_bad_input_is_one_line_and_leaves_nothing(case, bad_things, network, mon
     assert sorted(bad_things.rglob("*")) == before
 
 
-@pytest.mark.parametrize("option", [("--ids", "one"), ("--ids", "1,"), ("--size", "big"), ("--every", "x")])
+@pytest.mark.parametrize(
+    "option",
+    [
+        ("--ids", "one"),
+        ("--ids", "1,"),
+        ("--size", "big"),
+        ("--every", "x"),
+        ("--scales", ""),
+        ("--scales", "a"),
+    ],
+)
 def test_what_is_no_number_is_said_by_the_option(option, capsys):
     with pytest.raises(SystemExit, match="2"):
         main(["segment", "clip.mp4", "--mask", "0.png", "-o", "out", *option])
@@ -599,9 +617,10 @@ WORK = {
     "every second": ("clip.mp4", "--mask", "0.png", "--every", "2", "--end", "7"),
     "backward": ("clip.mp4", "--mask", "3=3-only-1.png", "--mask", "5=5-only-2.png", "--backward"),
     "images backward": ("frames", "--mask", "3=3-only-1.png", "--mask", "5=5-only-2.png", "--backward"),
+    "ensemble": ("clip.mp4", "--mask", "0.png", "--mask", "3=3-only-1.png", "--scales", "1,1.5", "--flip"),
 }
 OUTPUTS = ("-o", "out", "--overlay", "over.mp4")
-SEGMENTED = {"forward": 8, "every second": 4, "backward": 11, "images backward": 11}
+SEGMENTED = {"forward": 8, "every second": 4, "backward": 11, "images backward": 11, "ensemble": 32}
 
 
 @pytest.fixture
@@ -772,6 +791,9 @@ main(["segment", *sys.argv[1:]])
         ("clip.mp4", "--mask", "0.png", "--ids", "1"),
         ("frames", "--mask", "0.png"),
         ("clip.mp4", "--mask", "0.png", "--model", "mine"),
+        ("clip.mp4", "--mask", "0.png", "--models", "live", "mine"),
+        ("clip.mp4", "--mask", "0.png", "--flip"),
+        ("clip.mp4", "--mask", "0.png", "--scales", "1.5"),
     ],
 )
 def test_another_run_is_not_resumed_but_may_begin_again(work, monkeypatch, capsys, other):
@@ -781,10 +803,31 @@ def test_another_run_is_not_resumed_but_may_begin_again(work, monkeypatch, capsy
         assert segment("clip.mp4", "--mask", "0.png", "-o", "out") == 130
     assert segment(*other, "-o", "out", "--resume") == 2
     said = capsys.readouterr().err
-    assert "the interrupted run had other options, masks, input or network" in said
+    assert re.search(
+        "the interrupted run had other options, masks, input or network|the saved state is of", said
+    )
     assert Path(".out.unfinished/snapshot.npz").is_file()
     assert segment(*other, "-o", "out", "--overwrite", "--end", "2") == 0
     assert not Path(".out.unfinished").exists()
+
+
+def test_what_an_ensemble_writes_is_the_mean_of_its_members(here):
+    shutil.copytree(load.WEIGHTS / "live", "mine")
+    options = ("--scales", "1,1.5", "--flip", "--models", "live", "mine")
+    assert segment("clip.mp4", "--mask", "0.png", "-o", "out", *options) == 0
+    made = EnsembleSegmenter.of(["live", "mine"], [1, 1.5], True, 64)
+    assert len(made.members) == 8
+    with read_video("clip.mp4") as frames:
+        for frame in frames:
+            expected = made.step(frame.image, label_map("0.png") if frame.index == 0 else None).label_map
+            np.testing.assert_array_equal(label_map(f"out/{frame.name}.png"), expected)
+
+
+def test_scales_at_native_size_are_refused(here, capsys):
+    options = ("--mask", "0.png", "-o", "out", "--scales", "1,2", "--size", "native")
+    assert main(["segment", "clip.mp4", *options]) == 2
+    assert "scales of live at native size: give a size in lines" in capsys.readouterr().err
+    assert not Path("out").exists()
 
 
 def test_a_damaged_snapshot_is_one_line(work, monkeypatch, capsys):

@@ -163,9 +163,9 @@ def test_from_any_frame_on_a_restored_ensemble_goes_on_to_the_bit(tmp_path: Path
 def test_the_state_of_another_kind_is_refused() -> None:
     runtime = ColourRuntime()
     plain, both, one = VideoSegmenter(runtime), four(runtime), EnsembleSegmenter.of([runtime])
-    with pytest.raises(InputError, match="saved state is of network 'an ensemble of 4, 2 of them flipped'"):
+    with pytest.raises(InputError, match="saved state is of network 'an ensemble of 4, 2 flipped'"):
         plain.restore(*both.state())
-    with pytest.raises(InputError, match="is of 'colours', not 'an ensemble of 1, 0 of them flipped'"):
+    with pytest.raises(InputError, match="is of 'colours', not 'an ensemble of 1, 0 flipped'"):
         one.restore(*plain.state())
     with pytest.raises(InputError, match=r"is of 'an ensemble of 4, .* not 'an ensemble of 1"):
         one.restore(*both.state())

@@ -12,14 +12,14 @@ from colour_runtime import ColourRuntime, scene
 import maskstream
 from maskstream.masks.palette import write_label_map
 from maskstream.runtime import load
-from maskstream.streaming import segmenter
+from maskstream.streaming import ensemble, segmenter
 
 PAGE = Path(__file__).parents[2] / "docs" / "python.md"
 
 
 def test_every_example_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    for home in (load, segmenter):  # the examples are on trial here, not the network's weights
+    for home in (load, segmenter, ensemble):  # the examples are on trial here, not the network's weights
         monkeypatch.setattr(home, "load_model", lambda *_, **__: ColourRuntime())
     frames = [scene({1: (index, 1), 2: (2, index)}, 64, 96) for index in range(3)]
     with maskstream.VideoWriter("clip.mp4", fps=25) as writer:

@@ -244,7 +244,7 @@ class EnsembleSegmenter:
     @property
     def _name(self) -> str:
         flipped = sum(member.flip for member in self._members)
-        return f"an ensemble of {len(self._members)}, {flipped} of them flipped"
+        return f"an ensemble of {len(self._members)}, {flipped} flipped"
 
     def _mean(self, frame: Frame, show: Callable[[Member], Segmentation]) -> Segmentation:
         """Show something to all members, and average what they say of it."""
