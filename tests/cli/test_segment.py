@@ -562,6 +562,23 @@ def test_a_size_below_the_networks_stride_is_bad_input(here, capsys):
     assert main(["segment", "clip.mp4", "--mask", "0.png", "-o", "out", "--size", "native"]) == 0
 
 
+def test_an_impossible_window_is_bad_input(here, capsys):
+    assert main(["segment", "clip.mp4", "--mask", "0.png", "-o", "out", "--window", "0.5"]) == 2
+    assert "window is 0.5" in capsys.readouterr().err
+    assert not Path("out").exists()
+
+
+@pytest.mark.parametrize("window", [None, 2.0])
+def test_the_window_is_that_of_the_option(here, monkeypatch, window):
+    wanted = []
+    start = VideoSegmenter.__init__
+    monkeypatch.setattr(
+        VideoSegmenter, "__init__", lambda *a, **k: (wanted.append(k["window"]), start(*a, **k))[1]
+    )
+    assert segment("clip.mp4", "--mask", "0.png", "-o", "out", *(("--window", window) if window else ())) == 0
+    assert set(wanted) == {window}
+
+
 @pytest.mark.parametrize("output", ["locked/out", "locked", "locked/a.mp4"])
 def test_a_folder_without_permission_is_bad_input(here, monkeypatch, capsys, output):
     Path("locked").mkdir()
@@ -794,6 +811,7 @@ main(["segment", *sys.argv[1:]])
         ("clip.mp4", "--mask", "0.png", "--models", "live", "mine"),
         ("clip.mp4", "--mask", "0.png", "--flip"),
         ("clip.mp4", "--mask", "0.png", "--scales", "1.5"),
+        ("clip.mp4", "--mask", "0.png", "--window", "2"),
     ],
 )
 def test_another_run_is_not_resumed_but_may_begin_again(work, monkeypatch, capsys, other):

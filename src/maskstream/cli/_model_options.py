@@ -26,6 +26,12 @@ def add_model_arguments(parser: argparse._ActionsContainer) -> None:
         "--size", type=_size, metavar="LINES|native", help="short side that the network sees (its default)"
     )
     parser.add_argument(
+        "--window",
+        type=float,
+        metavar="TIMES",
+        help="show the network a window so many times as large as the objects; 0: none (its default)",
+    )
+    parser.add_argument(
         "--scales",
         type=_scales,
         default=[1.0],
@@ -49,8 +55,8 @@ def make_segmenter(args: argparse.Namespace) -> Callable[[], Segmenter]:
 
     def make() -> Segmenter:
         if len(models) == 1 and args.scales == [1] and not args.flip:
-            return VideoSegmenter(models[0], args.size)
-        return EnsembleSegmenter.of(models, args.scales, args.flip, args.size)
+            return VideoSegmenter(models[0], args.size, window=args.window)
+        return EnsembleSegmenter.of(models, args.scales, args.flip, args.size, window=args.window)
 
     make()  # what is wrong is to be said now, not at the first video
     return make
@@ -64,7 +70,7 @@ def identity(args: argparse.Namespace) -> dict[str, Any]:
     files = [path for name in _models(args) for path in _files_of(locate(name))]
     return {
         "version": version("maskstream"),
-        "runtime": [args.runtime, args.size, args.scales, args.flip],
+        "runtime": [args.runtime, args.size, args.window, args.scales, args.flip],
         "network": stamps(files),
     }
 
