@@ -10,27 +10,11 @@ encode + segment, and every k-th frame one memorize more.
 from __future__ import annotations
 
 import argparse
-import time
-from collections.abc import Callable
-from statistics import median
-from typing import Any
 
 import numpy as np
 
 from maskstream.runtime.load import load_model
-from maskstream.runtime.protocol import Memory
-
-
-def milliseconds(call: Callable[[], Any], repeats: int) -> float:
-    """Median of ``repeats`` calls after a short warm-up."""
-    for _ in range(5):
-        call()
-    seconds = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        call()
-        seconds.append(time.perf_counter() - start)
-    return 1000 * median(seconds)
+from maskstream.runtime.speed import milliseconds, repeated
 
 
 def main() -> None:
@@ -54,11 +38,7 @@ def main() -> None:
         entry = runtime.memorize(frame, features, masks, masks)
         memorize = milliseconds(lambda m=masks: runtime.memorize(frame, features, m, m), args.repeats)
         for frames in (1, 4, 8):
-            memory = Memory(
-                np.stack([np.asarray(entry.key)] * frames),
-                None if entry.shrinkage is None else np.stack([np.asarray(entry.shrinkage)] * frames),
-                np.stack([np.asarray(entry.value)] * frames),
-            )
+            memory = repeated(entry, frames)
             segment = milliseconds(lambda m=memory, p=masks: runtime.segment(features, m, p), args.repeats)
             step = encode + segment + memorize / (1 if info.memory_previous else info.memory_every)
             times = f"{segment:>8.1f} {memorize:>9.1f} {encode + segment:>15.1f} {step:>6.1f}"

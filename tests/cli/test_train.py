@@ -48,11 +48,20 @@ def test_train_judges_resumes_and_exports(folder, capsys, caplog):
 
     exported = folder / "exported"
     weights = str(run / "average.safetensors")
-    assert main(["export", weights, "-o", str(exported), "--name", "mine", "--size", "64"]) == 0
+    notes = {"scores": [{"data": "drawn", "measure": "J&F", "value": 0.5, "command": "none"}]}
+    (folder / "notes.json").write_text(json.dumps(notes))
+    options = ["--name", "mine", "--size", "64", "--notes", str(folder / "notes.json")]
+    assert main(["export", weights, "-o", str(exported), *options]) == 0
     assert f"{exported}: mine" in capsys.readouterr().out
+    from maskstream.network import checkpoints
+    from maskstream.runtime.cards import ModelCard
     from maskstream.runtime.load import load_model
     from maskstream.streaming.segmenter import VideoSegmenter
 
+    card = ModelCard.read(exported)
+    network = checkpoints.load(weights)
+    assert card.notes.parameters == sum(parameter.numel() for parameter in network.parameters())
+    assert card.notes.scores[0].value == 0.5
     runtime = load_model(exported, threads=1)
     assert runtime.info.default_size == 64
     segmenter = VideoSegmenter(runtime)

@@ -17,6 +17,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--size", type=int, help="default short side in pixels")
     parser.add_argument("--every", type=int, help="keep every how many-th frame in memory")
     parser.add_argument("--max-frames", type=int, help="keep at most this many of them")
+    parser.add_argument(
+        "--notes", type=Path, metavar="FILE", help="JSON with task, scores and speed, for `maskstream models`"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -25,8 +28,10 @@ def run(args: argparse.Namespace) -> int:
 
     from maskstream.network import checkpoints
     from maskstream.network.onnx_export import GRAPHS, export
+    from maskstream.runtime.cards import Notes
     from maskstream.runtime.pytorch import info_for
 
+    notes = Notes.read(args.notes) if args.notes else Notes()
     network = checkpoints.load(args.weights)
     given = {
         "name": args.name,
@@ -35,7 +40,7 @@ def run(args: argparse.Namespace) -> int:
         "memory_max_frames": args.max_frames,
     }
     info = replace(info_for(network.config), **{k: v for k, v in given.items() if v is not None})
-    export(network, args.output, asdict(info))
+    export(network, args.output, {**asdict(info), **asdict(notes)})
     size = sum((args.output / f"{graph}.onnx").stat().st_size for graph in GRAPHS)
     print(f"{args.output}: {info.name}, {size / 1e6:.1f} MB in {len(GRAPHS)} graphs")
     return 0

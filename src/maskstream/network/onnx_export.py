@@ -49,7 +49,8 @@ def export(network: SegmentationNetwork, folder: str | Path, info: dict[str, Any
     Args:
         network: in evaluation mode; moved to the CPU in single precision.
         folder: made if absent; if it holds an earlier export, its graphs are replaced.
-        info: what ``model.json`` says besides the network's config: fields of ``runtime.protocol.ModelInfo``.
+        info: what ``model.json`` says besides the network's parameters and config: fields of
+            ``runtime.protocol.ModelInfo``, and of ``runtime.cards.Notes`` as plain data.
 
     Raises:
         InputError: the folder is a file, or holds something that is no export.
@@ -65,7 +66,8 @@ def export(network: SegmentationNetwork, folder: str | Path, info: dict[str, Any
     partial.mkdir(parents=True)
     with torch.no_grad():
         _export_graphs(network, partial)
-    content = {**info, "config": network.config.to_dict()}
+    parameters = sum(parameter.numel() for parameter in network.parameters())
+    content = {**info, "parameters": parameters, "config": network.config.to_dict()}
     (partial / "model.json").write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
     folder.mkdir(exist_ok=True)
     for file in partial.iterdir():

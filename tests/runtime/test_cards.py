@@ -1,0 +1,134 @@
+"""What is known of exported networks is read with their sizes and measurements, or refused in one line."""
+
+import json
+from dataclasses import asdict
+
+import pytest
+
+from maskstream.errors import InputError
+from maskstream.runtime.cards import ModelCard, Notes, Score, Speed
+from maskstream.runtime.load import WEIGHTS, shipped_models
+from maskstream.runtime.protocol import Memory, MemoryEntry, ModelInfo
+from maskstream.runtime.speed import time_of_a_frame, usual_memory, usual_size
+
+SCORE = Score("video-dev", "J&F", 0.5, "measure this")
+SPEED = Speed(12.5, "encode + segment", 2, "a machine", "time this")
+
+
+@pytest.fixture
+def folder(tmp_path):
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    (folder / "encode.onnx").write_bytes(bytes(1000))
+    (folder / "mine.safetensors").write_bytes(bytes(9999))  # it does not run from these
+    return folder
+
+
+def describe(folder, **content):
+    (folder / "model.json").write_text(json.dumps({"name": "mine", **content}))
+    return folder
+
+
+def test_all_that_was_noted_is_read(folder):
+    notes = Notes("a task", 1234, (SCORE,), SPEED)
+    card = ModelCard.read(describe(folder, default_size=96, from_the_future=1, **asdict(notes)))
+    assert card.info == ModelInfo("mine", default_size=96)
+    assert card.notes == notes
+    assert card.disk_bytes == 1000 + (folder / "model.json").stat().st_size
+    plain = json.loads(json.dumps(card.as_dict()))
+    assert (plain["name"], plain["scores"][0]["value"], plain["speed"]["threads"]) == ("mine", 0.5, 2)
+
+
+def test_a_network_without_notes_has_a_card_too(folder):
+    card = ModelCard.read(describe(folder))
+    assert card.notes == Notes()
+    assert card.notes.parameters is None
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        {"scores": [{"value": 1}]},
+        {"scores": [{**asdict(SCORE), "value": "good"}]},
+        {"scores": 3},
+        {"scores": [3]},
+        {"speed": {"milliseconds": 3}},
+        {"speed": "fast"},
+        {"parameters": "2.6 M"},
+        {"task": 3},
+    ],
+)
+def test_notes_of_another_form_are_refused(folder, content):
+    with pytest.raises(
+        InputError, match=r"model\.json: its task, parameters, scores or speed cannot be read"
+    ):
+        ModelCard.read(describe(folder, **content))
+
+
+def test_what_is_no_exported_network_is_refused(tmp_path, folder):
+    with pytest.raises(InputError, match="no such network; shipped are"):
+        ModelCard.read("nonesuch")
+    with pytest.raises(InputError, match="is not exported; `maskstream export"):
+        ModelCard.read(tmp_path / "weights.safetensors")
+    with pytest.raises(InputError, match=r"no model\.json"):
+        ModelCard.read(folder)
+
+
+def test_a_file_of_notes_holds_nothing_else(tmp_path):
+    path = tmp_path / "notes.json"
+    for text, message in (
+        ("{", "cannot be read"),
+        ("[]", "is no JSON object"),
+        ('{"score": 1}', "'score' is no note of a network; there are task, parameters, scores, speed"),
+    ):
+        path.write_text(text)
+        with pytest.raises(InputError, match=f"notes.json: {message}"):
+            Notes.read(path)
+    path.write_text(json.dumps(asdict(Notes(scores=(SCORE,)))))
+    assert Notes.read(path) == Notes(scores=(SCORE,))
+
+
+@pytest.mark.parametrize("name", shipped_models())
+def test_shipped_networks_say_what_was_measured(name):
+    card = ModelCard.read(name)
+    assert card.info.name == name
+    assert card.notes.parameters > 100_000
+    assert card.notes.speed.milliseconds > 1
+    score = card.notes.scores[0]
+    assert (score.measure, 0.5 < score.value < 1) == ("J&F", True)
+    text = (WEIGHTS / name / "README.md").read_text()
+    assert score.command in text  # the card says how
+    assert f"{score.value:.3f}" in text
+
+
+class Counting:
+    """Takes no time; keeps what it was asked."""
+
+    def __init__(self, **fields):
+        self.info = ModelInfo("counting", **fields)
+        self.asked = []
+
+    def encode(self, frame):
+        self.asked.append(frame.shape)
+
+    def memorize(self, frame, features, masks, others):
+        return MemoryEntry(masks[:, :1, :1], None, masks[:, :1, :1])
+
+    def segment(self, features, memory: Memory, previous_masks):
+        self.asked.append((memory.key.shape[0], previous_masks.shape))
+
+
+@pytest.mark.parametrize(
+    ("fields", "size", "frames"),
+    [
+        ({"default_size": 240, "memory_max_frames": 3, "memory_previous": False}, (240, 432), 4),
+        ({"memory_max_frames": None}, (480, 848), 10),
+    ],
+)
+def test_a_frame_is_timed_at_the_networks_own_size_and_memory(fields, size, frames):
+    runtime = Counting(**fields)
+    assert (usual_size(runtime.info), usual_memory(runtime.info)) == (size, frames)
+    taken, what = time_of_a_frame(runtime, objects=2, repeats=3)
+    assert taken < 50
+    assert what == f"encode + segment of 2 objects, {frames} memory frames, {size[1]}x{size[0]}"
+    assert set(runtime.asked) == {(*size, 3), (frames, (2, *size))}
