@@ -209,12 +209,15 @@ def test_a_row_that_is_only_tested_gets_the_weights_that_it_needs(tmp_path):
 
 
 @pytest.mark.torch
-def test_other_settings_in_the_same_folder_are_refused(tmp_path):
+def test_what_cannot_be_gone_on_with_or_scored_is_refused(tmp_path):
     ablation(tmp_path).run(only=["stm"])
     with pytest.raises(InputError, match=r"stm/seed-0: was trained with other settings \(training\)"):
         ablation(tmp_path, steps=3)
     with pytest.raises(InputError, match=r"other settings \(network\)"):
         ablation(tmp_path, replace(PLAN, network={**PLAN.network, "key_dim": 4}))
+    rows = (AblationRow("full"), AblationRow("scaled", testing={"scales": [1.0, 1.5]}))
+    with pytest.raises(InputError, match="row 'scaled': scales are of a size; give the plan one"):
+        ablation(tmp_path / "stm", AblationPlan(rows, preset="stm", training={"steps": 1}))
     with pytest.raises(InputError, match="no development sequences"):
         ablation(tmp_path, videos=())
 

@@ -26,10 +26,9 @@ from maskstream.evaluation.development import (
 )
 from maskstream.masks.palette import written_beside
 from maskstream.network import checkpoints
-from maskstream.network.config import NetworkConfig
 from maskstream.network.plain_data import from_plain
 from maskstream.runtime.pytorch import TorchRuntime, info_for
-from maskstream.streaming.segmenter import VideoSegmenter
+from maskstream.streaming.ensemble import EnsembleSegmenter
 from maskstream.training.loop import WEIGHTS, Trainer, TrainingData
 
 logger = logging.getLogger(__name__)
@@ -90,7 +89,8 @@ class Ablation:
             for seed in {*self.seeds, *self._known_seeds(setup)}:
                 self._trained_minutes(setup, seed)
             networks = [self.setups[name].network for name in setup.members]
-            if setup.testing.scales != (1.0,) and not all(map(self._size, networks)):
+            is_sized = plan.size or all(info_for(network).default_size for network in networks)
+            if setup.testing.scales != (1.0,) and not is_sized:
                 raise InputError(f"ablation row {setup.name!r}: scales are of a size; give the plan one")
 
     def run(self, only: Collection[str] = ()) -> None:
@@ -205,22 +205,10 @@ class Ablation:
         parameters = sum(p.numel() for network in networks for p in network.parameters())
         runtimes = [TorchRuntime(network, device=self.device) for network in networks]
 
-        streams = [
-            (runtime, None if size is None else round(size * scale), flip)
-            for runtime in runtimes
-            for size in [self._size(runtime.network.config)]
-            for scale in setup.testing.scales
-            for flip in (False, True)[: 1 + setup.testing.flip]
-        ]
-
         def segmenter() -> Segmenter:
-            if len(streams) == 1:
-                return VideoSegmenter(runtimes[0], size=streams[0][1])
-            from maskstream.streaming.ensemble import EnsembleSegmenter, Member
-
-            return EnsembleSegmenter(
-                [Member(VideoSegmenter(runtime, size=size), flip) for runtime, size, flip in streams]
-            )
+            testing = setup.testing
+            ensemble = EnsembleSegmenter.of(runtimes, testing.scales, testing.flip, self.plan.size)
+            return ensemble if len(ensemble.members) > 1 else ensemble.members[0].segmenter
 
         started = time.monotonic()
         results = list(evaluate_sequences(segmenter, labelled_sequences(self.videos)))
@@ -243,10 +231,6 @@ class Ablation:
             },
             sequences={result.name: _figures(result) for result in results},
         )
-
-    def _size(self, network: NetworkConfig) -> int | None:
-        """Short side that frames are shrunk to; None: full size."""
-        return self.plan.size or info_for(network).default_size
 
     def _time_left(self, jobs: Iterable[Job]) -> str:
         """What the finished runs let expect of others, in words; nothing before the first one."""
