@@ -28,6 +28,15 @@ def test_overlay_mixes_the_colour_inside_and_draws_it_full_on_the_edge() -> None
     assert overlay(FRAME, LABELS, alpha=0.5, outline=False)[10, 35].tolist() == [114, 50, 50]
 
 
+@pytest.mark.parametrize(("scale", "width"), [(1, 1), (8, 1), (16, 2)])
+def test_a_light_line_runs_within_the_outline_and_both_grow_with_the_frame(scale: int, width: int) -> None:
+    frame, labels = (array.repeat(scale, 0).repeat(scale, 1) for array in (FRAME, LABELS))
+    column = overlay(frame, labels)[10 * scale :, 35 * scale]
+    assert (column[:width] == PALETTE[1]).all()
+    assert (column[width : 2 * width].min(-1) >= 190).all()  # light on any ground, dark red beside it
+    assert column[2 * width].tolist() == [114, 50, 50]
+
+
 def test_edge_between_touching_objects_is_drawn() -> None:
     labels = np.ones((20, 20), dtype=np.uint8)
     labels[:, 10:] = 2

@@ -123,7 +123,7 @@ def test_damaged_frame_is_left_out_and_counted(
         frames = list(reader)
     assert reader.skipped == 1
     assert numbers(frames) == [i for i in range(20) if i != packet]
-    assert "1 damaged frame" in caplog.text
+    assert "1 damaged frame was left out" in caplog.text
 
 
 def test_file_that_stops_in_the_middle_gives_what_is_there(make_clip: ClipMaker) -> None:

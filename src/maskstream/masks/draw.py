@@ -14,6 +14,8 @@ RgbImage = np.ndarray[Any, np.dtype[np.uint8]]  #: ``(H, W, 3)`` uint8
 
 _LUT = np.ascontiguousarray(PALETTE[None])
 _CAPTION_HEIGHT = 18
+_LINES_A_PIXEL = 480  # of the frame, for each pixel of an outline's width
+_LIGHTNESS = 0.75  # of the light line: 0 is the object's colour, 1 is white
 
 
 def mask_colours(label_map: LabelMap) -> RgbImage:
@@ -29,7 +31,8 @@ def overlay(frame: RgbImage, label_map: LabelMap, alpha: float = 0.5, outline: b
         frame: ``(H, W, 3)`` uint8 RGB; not changed.
         label_map: ``(H, W)`` integer ids, 0 = background.
         alpha: strength of the tint, 0 to 1.
-        outline: draw the inner edge of each object in its full colour.
+        outline: draw the inner edge of each object in its full colour, and a light line within, so that it is
+            seen on any ground; both are a pixel wide at 480 lines, and wider on larger frames.
 
     Returns:
         A new ``(H, W, 3)`` uint8 RGB image; outside the objects it equals the frame.
@@ -46,8 +49,10 @@ def overlay(frame: RgbImage, label_map: LabelMap, alpha: float = 0.5, outline: b
     colours = mask_colours(labels)
     tinted = cv2.addWeighted(inside, 1 - alpha, colours, alpha, 0)
     if outline:
-        edges = cv2.morphologyEx(labels, cv2.MORPH_GRADIENT, np.ones((3, 3), dtype=np.uint8))
-        cv2.copyTo(colours, edges, tinted)
+        line = max(1, round(min(frame.shape[:2]) / _LINES_A_PIXEL))
+        light = cv2.convertScaleAbs(colours, alpha=1 - _LIGHTNESS, beta=255 * _LIGHTNESS)
+        cv2.copyTo(light, _edges(labels, 2 * line), tinted)
+        cv2.copyTo(colours, _edges(labels, line), tinted)
     target = inside.copy()
     cv2.copyTo(tinted, labels, target)
     result[window] = target
@@ -86,6 +91,11 @@ def contact_sheet(
             )
             sheet[y + height : y + tile, x : x + width] = strip
     return sheet
+
+
+def _edges(labels: np.ndarray[Any, np.dtype[np.uint8]], width: int) -> Any:
+    """Not 0 within ``width`` pixels of another label."""
+    return cv2.morphologyEx(labels, cv2.MORPH_GRADIENT, np.ones((2 * width + 1,) * 2, dtype=np.uint8))
 
 
 def _as_uint8(label_map: LabelMap) -> np.ndarray[Any, np.dtype[np.uint8]]:

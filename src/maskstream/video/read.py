@@ -127,7 +127,8 @@ class FrameReader:
                 f"{self.info.path}: it has {count} frames, so none from frame {self._start} on; start earlier"
             )
         if self.skipped:
-            logger.warning("%s: %d damaged frames were left out", self.info.path, self.skipped)
+            were = "frame was" if self.skipped == 1 else "frames were"
+            logger.warning("%s: %d damaged %s left out", self.info.path, self.skipped, were)
 
 
 def read_video(
