@@ -245,7 +245,7 @@ class TestYouTubeVos:
         ({"subset": "test-dev"}, "no list ImageSets/2017/test-dev.txt"),
         ({"protocol": "youtube-vos"}, "no valid/meta.json"),
         ({"protocol": "folder", "subset": "val"}, "no set 'val'"),
-        ({"with_images": True}, "JPEGImages/480p/two: no images"),
+        ({"with_images": True, "resolution": "1080p"}, "Annotations/1080p/two: no label maps"),
     ],
 )
 def test_a_data_set_that_is_not_what_it_is_called_is_refused(davis, options, message):

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import argparse
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -42,10 +43,27 @@ def score(truth: SequenceSet, results: Path, workers: int | None, quiet: bool) -
         closing(score_tasks(tasks, workers)) as scored,
         closing(progress(scored, "score", len(tasks), quiet=quiet)) as shown,
     ):
-        return gather(truth, found, shown)
+        return gather(truth, shown, found)
 
 
-def publish(scores: Scores, output: Path, json: Path | None) -> Sequence[Path]:
+def baselines(truth: SequenceSet, workers: int | None, quiet: bool) -> dict[str, Scores]:
+    """Score what takes no network, showing progress: copies of the first label map and of the one before."""
+    from maskstream.cli._progress import progress
+    from maskstream.evaluation.scoring import copy_tasks, gather, score_tasks
+
+    scores = {}
+    for name, tasks in copy_tasks(truth).items():
+        with (
+            closing(score_tasks(tasks, workers)) as scored,
+            closing(progress(scored, name, len(tasks), quiet=quiet)) as shown,
+        ):
+            scores[name] = gather(truth, shown)
+    return scores
+
+
+def publish(
+    scores: Scores, output: Path, json: Path | None, beside: Mapping[str, Scores] = MappingProxyType({})
+) -> Sequence[Path]:
     """Print the table, warn of what the notes say, and write the files.
 
     Returns:
@@ -62,7 +80,7 @@ def publish(scores: Scores, output: Path, json: Path | None) -> Sequence[Path]:
             raise InputError(
                 f"{path.parent}: no such folder to write the scores to; make it, or name another"
             )
-    print(score_text(scores))
+    print(score_text(scores, beside))
     for note in scores.notes:
         logger.warning("%s", note)
     written = write_csv(scores, output)

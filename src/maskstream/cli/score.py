@@ -35,6 +35,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "-o", "--output", type=Path, metavar="FOLDER", help="where the CSV files go (the results)"
     )
     add_scoring_arguments(parser)
+    parser.add_argument("--report", type=Path, metavar="FOLDER", help="write a page: FOLDER/index.html")
+    parser.add_argument(
+        "--frames", type=Path, metavar="FOLDER", help="images for the report's pictures (the truth's)"
+    )
     parser.add_argument("--workers", type=int, metavar="N", help="processes (the cores)")
 
 
@@ -53,7 +57,17 @@ def run(args: argparse.Namespace) -> int:
             file=sys.stderr,
         )
     scores = score(truth, args.results, args.workers, args.quiet)
-    written = publish(scores, args.output or args.results, args.json)
+    written = [*publish(scores, args.output or args.results, args.json)]
+    if args.report:
+        from maskstream.data.sequences import with_images
+        from maskstream.evaluation.report import ReportSource, write_report
+        from maskstream.evaluation.scoring import ResultFiles
+
+        shown = with_images(truth, args.frames or args.truth)
+        facts = {"results": str(args.results), "truth": str(args.truth)}
+        written.append(
+            write_report(args.report, ReportSource(scores, shown, ResultFiles(args.results), facts))
+        )
     if not args.quiet:
         print(f"written: {', '.join(map(str, written))}", file=sys.stderr)
     return 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import posixpath
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal, get_args
 
@@ -119,6 +119,27 @@ def open_sequences(
     if not found.sequences:
         raise InputError(f"{root}: no label maps here; give <sequence>/00000.png, DAVIS or YouTube-VOS")
     return found
+
+
+def with_images(found: SequenceSet, root: Path) -> SequenceSet:
+    """The same sequences with their images, as far as they lie in folders of their names below ``root``.
+
+    If there are any in ``JPEGImages``, only those count; below the truth's own root no others do.
+
+    Raises:
+        InputError: there is no such folder.
+    """
+    images = {
+        f"/{path}": each for path, each in frames_by_sequence(index_files(root), IMAGE_SUFFIXES).items()
+    }
+    proper = {path: each for path, each in images.items() if "/JPEGImages/" in path}
+    if proper or root == found.root:
+        images = proper
+    sequences = []
+    for sequence in found.sequences:
+        place = next((path for path in images if path.endswith(f"/{sequence.name}")), None)
+        sequences.append(sequence if place is None else replace(sequence, images=images[place]))
+    return replace(found, sequences=tuple(sequences))
 
 
 def frames_by_sequence(files: FileIndex, suffixes: Collection[str] = (".png",)) -> dict[str, FileIndex]:

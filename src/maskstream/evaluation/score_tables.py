@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from maskstream.evaluation.development import aligned_table
@@ -60,16 +61,28 @@ def as_plain_data(scores: Scores) -> dict[str, Any]:
     }
 
 
-def score_text(scores: Scores) -> str:
-    """Every object's figures and the means over objects, as a Markdown table that is good to read."""
+def score_text(scores: Scores, baselines: Mapping[str, Scores] = MappingProxyType({})) -> str:
+    """Every object's figures and the means over objects, as a Markdown table that is good to read.
+
+    Args:
+        scores: the figures.
+        baselines: other scores of the same objects; their J&F gets a column each.
+    """
     head = ["object", "J&F", "J", "J recall", "J decay", "F", "F recall", "F decay"]
+    head += [f"{name} J&F" for name in baselines]
+    others = [{each.name: each.jf_mean for each in other.objects} for other in baselines.values()]
     rows = [
-        [each.name, *_figures(each.jf_mean, *each.j_statistics, *each.f_statistics)]
+        [
+            each.name,
+            *_figures(each.jf_mean, *each.j_statistics, *each.f_statistics),
+            *_figures(*(other[each.name] for other in others)),
+        ]
         for each in scores.objects
     ]
     overall = scores.overall()
     names = ("J&F-Mean", "J-Mean", "J-Recall", "J-Decay", "F-Mean", "F-Recall", "F-Decay")
     rows.append([f"mean of {len(scores.objects)}", *_figures(*(overall[name] for name in names))])
+    rows[-1] += _figures(*(other.overall()["J&F-Mean"] for other in baselines.values()))
     text = aligned_table(head, rows)
     if "G" in overall:
         parts = {name: value for name, value in overall.items() if name == "G" or "een" in name}

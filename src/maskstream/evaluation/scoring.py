@@ -198,6 +198,22 @@ def scoring_tasks(truth: SequenceSet, results: ResultFiles) -> list[Task]:
     return tasks
 
 
+def copy_tasks(truth: SequenceSet) -> dict[str, list[Task]]:
+    """What takes no network, as tasks: the first true label map, or that of the frame before, as results.
+
+    They are those of `maskstream.evaluation.baselines`; objects that appear later are not in the first one.
+    """
+    first, previous = [], []
+    for sequence in truth.sequences:
+        names = sorted(sequence.masks)
+        files = [sequence.masks[name] for name in names]
+        copies = dict.fromkeys(names, files[0])
+        first.append(Task(sequence, copies, "copy first", truth.protocol))
+        before = dict(zip(names, [files[0], *files], strict=False))
+        previous.append(Task(sequence, before, "copy previous", truth.protocol))
+    return {"copy first": first, "copy previous": previous}
+
+
 def score_tasks(tasks: Sequence[Task], workers: int | None) -> Generator[SequenceResult, None, None]:
     """Score sequences in so many processes; results come as they are ready.
 
@@ -214,13 +230,21 @@ def score_tasks(tasks: Sequence[Task], workers: int | None) -> Generator[Sequenc
     return shared(score_task, by_length, workers)
 
 
-def gather(truth: SequenceSet, results: ResultFiles, scored: Iterable[SequenceResult]) -> Scores:
-    """The scores of a set from those of its sequences, in the set's order."""
+def gather(
+    truth: SequenceSet, scored: Iterable[SequenceResult], results: ResultFiles | None = None
+) -> Scores:
+    """The scores of a set from those of its sequences, in the set's order.
+
+    Args:
+        truth: the set.
+        scored: of all its sequences.
+        results: where they are from, to note what else is there.
+    """
     found = {result.name: result for result in scored}
     in_order = [found[sequence.name] for sequence in truth.sequences]
     notes = [result.note for result in in_order if result.note]
     known = {sequence.name for sequence in truth.sequences} | ({"."} if len(truth.sequences) == 1 else set())
-    if more := sorted(results.sequences.keys() - known):
+    if results is not None and (more := sorted(results.sequences.keys() - known)):
         notes.append(f"{results.where}: {_few(more)} not in {truth.subset}: left out")
     objects = tuple(score for result in in_order for score in result.objects)
     if truth.protocol == "youtube-vos" and any(score.seen is None for score in objects):
@@ -240,7 +264,7 @@ def score_folder(truth: SequenceSet, results: Path, workers: int | None = None) 
         InputError: results are missing, or can't be compared with the truth; the message names the file.
     """
     found = ResultFiles(results)
-    return gather(truth, found, score_tasks(scoring_tasks(truth, found), workers))
+    return gather(truth, score_tasks(scoring_tasks(truth, found), workers), found)
 
 
 def score_task(task: Task) -> SequenceResult:
@@ -261,7 +285,7 @@ def score_task(task: Task) -> SequenceResult:
             raise InputError(f"{task.folder}/{frame}.png: no such result, but this frame is scored")
         where = f"{task.sequence.name}/{frame}.png"
         truth = read_map(task.sequence.masks[frame], f"truth {where}", task.protocol)
-        prediction = _read_result(file, f"{task.folder}/{frame}.png", task.protocol)
+        prediction = read_result(file, f"{task.folder}/{frame}.png", task.protocol)
         if truth.shape != prediction.shape:
             (height, width), (true_height, true_width) = prediction.shape, truth.shape
             raise InputError(
@@ -311,7 +335,12 @@ def has_truth(sequence: SequenceFiles, protocol: Protocol) -> bool:
     return len(sequence.masks) >= 3 and (complete or protocol == "folder")
 
 
-def _read_result(file: FileRef, name: str, protocol: Protocol) -> LabelMap:
+def read_result(file: FileRef, name: str, protocol: Protocol) -> LabelMap:
+    """A predicted label map by the rules of a protocol: ``(H, W)`` uint8 ids.
+
+    Raises:
+        InputError: it can't be read.
+    """
     if protocol == "davis2016":
         return (read_ids(file, name) > 0).astype(np.uint8)
     return read_labels(file, name) if protocol == "folder" else read_ids(file, name)
