@@ -25,8 +25,7 @@ class SkipBranch(nn.Module):
 
     def __init__(self, width: int, out: int, config: NetworkConfig) -> None:
         super().__init__()
-        kernel = 3 if config.skip_depth else 1
-        self.conv = nn.Conv2d(width, out, kernel, padding=kernel // 2)
+        self.conv = conv3x3(width, out) if config.skip_depth else nn.Conv2d(width, out, 1)
         self.blocks = nn.Sequential(
             *(ResBlock(out, norm=config.decoder_norm) for _ in range(config.skip_depth))
         )

@@ -11,7 +11,16 @@ from maskstream.network.aspp import ASPP
 from maskstream.network.config import NetworkConfig
 from maskstream.network.decoder import Decoder, mask_pyramid
 from maskstream.network.encoders import FullMemoryEncoder, ImageEncoder, LightMemoryEncoder
-from maskstream.network.memory_read import Index, pick, read, similarity, softmax, unit
+from maskstream.network.memory_read import (
+    SCORE_BYTES,
+    Index,
+    pick,
+    read,
+    read_frames,
+    similarity,
+    softmax,
+    unit,
+)
 from maskstream.network.spatial import SpatialConstraint
 
 FIRST_TEMPERATURE = 12.0
@@ -149,7 +158,12 @@ class SegmentationNetwork(nn.Module):
         Returns:
             ``(M, H, W)`` float32 logits; the object's probability is their sigmoid.
         """
-        readout = self.read_out(features, memory, index)
+        return self.decode(features, self.read_out(features, memory, index), previous_masks, index)
+
+    def decode(
+        self, features: Features, readout: Tensor, previous_masks: Tensor, index: Index = None
+    ) -> Tensor:
+        """What ``segment`` makes of the memory read ``(M, Cv, h, w)``."""
         previous = mask_pyramid(previous_masks)
         if self.spatial is not None:
             readout = self.spatial(readout, previous[16])
@@ -170,6 +184,24 @@ class SegmentationNetwork(nn.Module):
         affinity = softmax(scores).to(memory.value.dtype)
         readout = read(affinity, memory.value, index if self.config.shared_key else None)
         return readout.reshape(memory.value.shape[0], memory.value.shape[1], height, width)
+
+    def read_frames(self, features: Features, key: Tensor, shrinkage: Tensor | None, value: Tensor) -> Tensor:
+        """The memory read of one frame from a streaming memory as it lies, for inference: ``(M, Cv, h, w)``.
+
+        Args:
+            features: of the current frame.
+            key: ``(T, G, P, Ck)``, P cells in each of T frames.
+            shrinkage: ``(T, G, P, 1)`` or None.
+            value: ``(T, M, Cv, P)``.
+        """
+        frames, groups, cells, _ = key.shape
+        if 4 * frames * groups * cells**2 <= SCORE_BYTES:
+            dtype = features.key.dtype
+            shrinkage = None if shrinkage is None else shrinkage.to(dtype)
+            return self.read_out(features, from_frames(key.to(dtype), shrinkage, value.to(dtype)), None)
+        query, kind = features.key.flatten(2), self.config.similarity
+        readout = read_frames(query, key, shrinkage, value, kind, self.temperature)
+        return readout.reshape(*readout.shape[:2], *features.key.shape[-2:])
 
     @property
     def temperature(self) -> Tensor:

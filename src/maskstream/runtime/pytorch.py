@@ -13,9 +13,13 @@ from maskstream.errors import InputError
 from maskstream.network import checkpoints
 from maskstream.network.aggregation import soft_aggregate
 from maskstream.network.config import STRIDE, NetworkConfig
-from maskstream.network.model import Features, SegmentationNetwork, from_frames
+from maskstream.network.model import Features, SegmentationNetwork
 from maskstream.runtime.protocol import Floats, Memory, MemoryEntry, ModelInfo
 
+LARGE = 2**17  #: pixels from which on the CPU is faster with the channels last
+WORK_BYTES = {"cpu": 2**27}  #: of features of objects that are worked on together
+MUCH_WORK = 2**31  #: the same, where many objects at a time are faster than few
+FEATURE_MAPS = 5  #: of the finest and widest, that exist at a time
 LIVE_SIZE = 240
 LIVE_WINDOW = 2.5
 
@@ -29,6 +33,7 @@ class TorchRuntime:
         info: ModelInfo | None = None,
         device: str | None = None,
         half: bool = False,
+        half_memory: bool = False,
     ) -> None:
         """Put a network on a device, ready to run.
 
@@ -37,6 +42,7 @@ class TorchRuntime:
             info: None: what its config says.
             device: ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ``"mps"``; None: CUDA, else MPS, else the CPU.
             half: compute and remember in half precision: faster on CUDA, and no longer equal to four digits.
+            half_memory: only keep memory in half precision, half the bytes; see ``docs/python.md``.
 
         Raises:
             InputError: there is no such device here.
@@ -44,57 +50,100 @@ class TorchRuntime:
         self.info = info or info_for(network.config)
         self.device = _device(device)
         self.dtype = torch.float16 if half else torch.float32
+        self.memory_dtype = torch.float16 if half_memory else self.dtype
         self.network = network.to(self.device, self.dtype).eval()
 
     @torch.inference_mode()
     def encode(self, frame: NDArray[np.uint8]) -> Features:
         """See ``Runtime.encode``."""
-        return self.network.encode(self._image(frame))
+        features: Features = self.network.encode(self._image(frame))
+        return features
 
     @torch.inference_mode()
     def memorize(
         self, frame: NDArray[np.uint8], features: Features, masks: Floats, others: Floats
     ) -> MemoryEntry:
         """See ``Runtime.memorize``."""
-        entry = self.network.memorize(
-            self._image(frame), features, self._tensor(masks)[:, None], self._tensor(others)[:, None]
-        )
-        return MemoryEntry(entry.key, entry.shrinkage, entry.value)
+        image = self._image(frame)
+        entries = []
+        for rows in self._parts(masks):
+            planes = self._tensor(masks[rows])[:, None], self._tensor(others[rows])[:, None]
+            entries.append(self.network.memorize(image, features, *planes))
+        key, shrinkage, value = entries[0]
+        if len(entries) > 1:
+            value = torch.cat([entry.value for entry in entries])
+            if not self.info.shared_key:
+                key = torch.cat([entry.key for entry in entries])
+                own = [entry.shrinkage for entry in entries if entry.shrinkage is not None]
+                shrinkage = torch.cat(own) if own else None
+        return MemoryEntry(key, shrinkage, value)
 
     @torch.inference_mode()
     def segment(self, features: Features, memory: Memory, previous_masks: Floats) -> Floats:
-        """See ``Runtime.segment``."""
+        """See ``Runtime.segment``; objects are read and decoded a few at a time, as memory allows."""
         key, shrinkage, value = cast(tuple[torch.Tensor, torch.Tensor | None, torch.Tensor], memory)
-        read = from_frames(key, shrinkage, value)
-        logits = self.network.segment(features, read, self._tensor(previous_masks)[:, None])
-        result: Floats = logits.float().cpu().numpy()
-        return result
+        shared = self.info.shared_key
+        logits = np.empty(previous_masks.shape, np.float32)
+        readouts = self.network.read_frames(features, key, shrinkage, value) if shared else None
+        for rows in self._parts(previous_masks):
+            if readouts is not None:
+                readout = readouts[rows]
+            else:
+                own = None if shrinkage is None else shrinkage[:, rows]
+                readout = self.network.read_frames(features, key[:, rows], own, value[:, rows])
+            readout = self._arranged(readout, logits[0].size)
+            previous = self._tensor(previous_masks[rows])[:, None]
+            logits[rows] = self.network.decode(features, readout, previous).cpu().numpy()
+        return logits
 
     @torch.inference_mode()
     def aggregate(self, logits: Floats) -> Floats:
-        """See ``Runtime.aggregate``."""
-        empty_slots = max(0, self.network.config.object_slots - len(logits))
-        shares: Floats = soft_aggregate(torch.from_numpy(logits), empty_slots)[1:].numpy()
+        """See ``Runtime.aggregate``; large frames go through it in strips."""
+        count, height, width = logits.shape
+        empty_slots = max(0, self.network.config.object_slots - count)
+        shares = np.empty_like(logits)
+        rows = max(1, WORK_BYTES["cpu"] // (FEATURE_MAPS * 4 * (count + empty_slots + 1) * width))
+        for first in range(0, height, rows):
+            strip = torch.from_numpy(np.ascontiguousarray(logits[:, first : first + rows]))
+            shares[:, first : first + rows] = soft_aggregate(strip, empty_slots)[1:].numpy()
         return shares
 
     def empty(self, shape: tuple[int, ...]) -> torch.Tensor:
         """A tensor on the device; see ``Runtime.empty``."""
-        return torch.empty(shape, dtype=self.dtype, device=self.device)
+        return torch.empty(shape, dtype=self.memory_dtype, device=self.device)
 
     def _tensor(self, array: NDArray[np.generic]) -> torch.Tensor:
         return torch.from_numpy(np.ascontiguousarray(array)).to(self.device, self.dtype)
 
     def _image(self, frame: NDArray[np.uint8]) -> torch.Tensor:
-        return self._tensor(frame.transpose(2, 0, 1))[None] / 255
+        image = self._tensor(frame.transpose(2, 0, 1))[None] / 255
+        return self._arranged(image, frame.shape[0] * frame.shape[1])
+
+    def _arranged(self, x: torch.Tensor, pixels: int) -> torch.Tensor:
+        """A feature map of a frame of so many pixels in the layout that convolutions are fastest in."""
+        channels_last = self.device.type == "cpu" and pixels >= LARGE
+        return x.contiguous(memory_format=torch.channels_last) if channels_last else x
+
+    def _parts(self, masks: Floats) -> list[slice]:
+        """The N objects of ``(N, H, W)`` in parts that are worked on together."""
+        count, height, width = masks.shape
+        decoder = self.network.decoder
+        widths = self.network.config.decoder_width[1:]
+        densest = max(w / stride**2 for w, stride in zip(widths, decoder.strides, strict=False))
+        each = FEATURE_MAPS * self.dtype.itemsize * densest * height * width
+        together = max(1, int(WORK_BYTES.get(self.device.type, MUCH_WORK) // each))
+        return [slice(first, first + together) for first in range(0, count, together)]
 
 
-def load_checkpoint(path: str | Path, device: str | None = None, half: bool = False) -> TorchRuntime:
+def load_checkpoint(
+    path: str | Path, device: str | None = None, half: bool = False, half_memory: bool = False
+) -> TorchRuntime:
     """A runtime from a ``.safetensors`` of this project or a published STM ``.pth``.
 
     Raises:
         InputError: the file or the device cannot be used.
     """
-    return TorchRuntime(checkpoints.load(path), device=device, half=half)
+    return TorchRuntime(checkpoints.load(path), device=device, half=half, half_memory=half_memory)
 
 
 def info_for(config: NetworkConfig) -> ModelInfo:
