@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 Index = Tensor | None
-SCORE_BYTES = 16 * 2**20  #: of scores that exist at a time in a read frame by frame
+SCORE_BYTES = 4 * 2**20  #: of scores that exist at a time in a read frame by frame
 LEAST_QUERIES = 64  #: that are read together, however large the memory frame
 
 

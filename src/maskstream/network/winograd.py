@@ -45,18 +45,18 @@ def conv3x3(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     kernels = (of_weight @ weight.permute(2, 3, 1, 0).reshape(9, -1)).view(side**2, channels, out)
     rows, columns = math.ceil(height / TILE), math.ceil(width / TILE)
     at_a_time = max(1, WORK_BYTES // (4 * side**2 * max(channels, out) * columns))
-    padded = x.new_zeros(rows * TILE + 2, columns * TILE + 2, channels)
     result = x.new_empty(batch, rows * TILE, columns * TILE, out)
+    padded = x.new_empty(at_a_time * TILE + 2, columns * TILE + 2, channels)
     down, right, _ = padded.stride()
-    for image, target in zip(x, result, strict=True):
-        padded[1 : height + 1, 1 : width + 1] = image.permute(1, 2, 0)
+    steps = (down, right, TILE * down, TILE * right, 1)
+    for image, target in zip(x.permute(0, 2, 3, 1), result, strict=True):
         for first in range(0, rows, at_a_time):
             count = min(at_a_time, rows - first)
-            tiles = padded.as_strided(
-                (side, side, count, columns, channels),
-                (down, right, TILE * down, TILE * right, 1),
-                first * TILE * down,
-            )
+            top = first * TILE - 1  # of the strip, in the image
+            begin, end = max(top, 0), min(top + count * TILE + 2, height)
+            padded.zero_()
+            padded[begin - top : end - top, 1 : width + 1] = image[begin:end]
+            tiles = padded.as_strided((side, side, count, columns, channels), steps)
             sums = (of_input @ tiles.reshape(side**2, -1)).view(side**2, count * columns, channels) @ kernels
             cells = (of_output @ sums.view(side**2, -1)).view(TILE, TILE, count, columns, out)
             strip = target[first * TILE : (first + count) * TILE].view(count, TILE, columns, TILE, out)

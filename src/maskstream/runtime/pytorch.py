@@ -17,7 +17,7 @@ from maskstream.network.model import Features, SegmentationNetwork
 from maskstream.runtime.protocol import Floats, Memory, MemoryEntry, ModelInfo
 
 LARGE = 2**17  #: pixels from which on the CPU is faster with the channels last
-WORK_BYTES = {"cpu": 2**27}  #: of features of objects that are worked on together
+WORK_BYTES = {"cpu": 2**26}  #: of features of objects that are worked on together
 MUCH_WORK = 2**31  #: the same, where many objects at a time are faster than few
 FEATURE_MAPS = 5  #: of the finest and widest, that exist at a time
 LIVE_SIZE = 240
