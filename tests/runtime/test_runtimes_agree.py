@@ -108,6 +108,52 @@ def test_half_precision_stays_close() -> None:
     assert results[0][0].dtype == results[1][0].dtype == np.float32
 
 
+@pytest.mark.parametrize("name", NETWORKS)
+def test_objects_are_the_same_a_few_at_a_time_and_all_together(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from maskstream.runtime import pytorch
+
+    network = make_network(name)
+    rng = np.random.default_rng(0)
+    frames, label_map = rng.integers(0, 255, (4, 48, 64, 3), np.uint8), rng.integers(0, 6, (48, 64))
+    results, calls = [], []
+    for work in (2**30, 1):
+        monkeypatch.setattr(pytorch, "WORK_BYTES", {"cpu": work})
+        runtime = pytorch.TorchRuntime(network, device="cpu")
+        segmenter = VideoSegmenter(runtime, size="native", policy=MemoryPolicy(every=2), window=0)
+        segmenter.step(frames[0], label_map)
+        results.append([segmenter.step(frame).low_res for frame in frames[1:]])
+        calls.append(len(runtime._parts(np.zeros((5, 48, 64), np.float32))))
+    assert calls == [1, 5]
+    np.testing.assert_allclose(results[0], results[1], atol=1e-4)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_half_precision_memory_takes_half_the_bytes_and_changes_little(name: str) -> None:
+    from maskstream.runtime.pytorch import TorchRuntime
+
+    network = make_network(name)
+    rng = np.random.default_rng(0)
+    frames, label_map = rng.integers(0, 255, (6, 48, 64, 3), np.uint8), rng.integers(0, 3, (48, 64))
+    results, held = [], []
+    for half in (False, True):
+        runtime = TorchRuntime(network, device="cpu", half_memory=half)
+        segmenter = VideoSegmenter(runtime, size="native", policy=MemoryPolicy(every=2), window=0)
+        segmenter.step(frames[0], label_map)
+        results.append([segmenter.step(frame).low_res for frame in frames[1:]])
+        bank = segmenter._groups[0].bank.read()
+        held.append(bank.key.nbytes + bank.value.nbytes)
+    assert held[1] == held[0] / 2
+    np.testing.assert_allclose(results[0], results[1], atol=0.02)
+    assert not np.array_equal(results[0], results[1])
+
+
+def test_half_precision_memory_needs_torch() -> None:
+    with pytest.raises(InputError, match="torch runtime"):
+        load_model("live", half_memory=True)
+
+
 def test_what_torch_cannot_use_is_said_in_one_line(tmp_path: Path) -> None:
     from maskstream.runtime.pytorch import TorchRuntime
 

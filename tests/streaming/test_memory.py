@@ -86,6 +86,22 @@ def test_a_bounded_bank_allocates_once() -> None:
     assert bank.read().value.base is storage
 
 
+def test_an_unbounded_bank_is_copied_ever_more_rarely() -> None:
+    made: list[int] = []
+
+    def allocate(shape: tuple[int, ...]) -> np.ndarray:
+        made.append(shape[0])
+        return np.empty(shape, np.float32)
+
+    bank = MemoryBank(MemoryPolicy(every=1, max_frames=None), True, allocate)
+    for index in range(1000):
+        bank.remember(index, entry(index), True)
+    assert len(bank.frames) == 1000
+    assert len(made) <= 3 * 9  # key, value and shrinkage
+    assert sum(made[::3]) < 4 * 1000  # all copies together are not much more than the memory itself
+    assert made[-1] <= 2 * 1000
+
+
 def test_a_read_is_a_contiguous_view() -> None:
     memory = filled(MemoryPolicy.stm(), 9).read()
     assert memory.value.base is not None

@@ -43,10 +43,11 @@ def conv3x3(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     batch, channels, height, width = x.shape
     out, side = weight.shape[0], TILE + 2
     kernels = (of_weight @ weight.permute(2, 3, 1, 0).reshape(9, -1)).view(side**2, channels, out)
+    offset = x.new_zeros(out) if bias is None else bias
     rows, columns = math.ceil(height / TILE), math.ceil(width / TILE)
     at_a_time = max(1, WORK_BYTES // (4 * side**2 * max(channels, out) * columns))
     result = x.new_empty(batch, rows * TILE, columns * TILE, out)
-    padded = x.new_empty(at_a_time * TILE + 2, columns * TILE + 2, channels)
+    padded = x.new_zeros(at_a_time * TILE + 2, columns * TILE + 2, channels)
     down, right, _ = padded.stride()
     steps = (down, right, TILE * down, TILE * right, 1)
     for image, target in zip(x.permute(0, 2, 3, 1), result, strict=True):
@@ -54,15 +55,14 @@ def conv3x3(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
             count = min(at_a_time, rows - first)
             top = first * TILE - 1  # of the strip, in the image
             begin, end = max(top, 0), min(top + count * TILE + 2, height)
-            padded.zero_()
+            padded[: begin - top] = 0
             padded[begin - top : end - top, 1 : width + 1] = image[begin:end]
+            padded[end - top :] = 0
             tiles = padded.as_strided((side, side, count, columns, channels), steps)
             sums = (of_input @ tiles.reshape(side**2, -1)).view(side**2, count * columns, channels) @ kernels
             cells = (of_output @ sums.view(side**2, -1)).view(TILE, TILE, count, columns, out)
             strip = target[first * TILE : (first + count) * TILE].view(count, TILE, columns, TILE, out)
-            strip.copy_(cells.permute(2, 0, 3, 1, 4))
-            if bias is not None:
-                strip += bias
+            torch.add(cells.permute(2, 0, 3, 1, 4), offset, out=strip)
     return result[:, :height, :width].permute(0, 3, 1, 2)
 
 

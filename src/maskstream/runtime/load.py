@@ -27,6 +27,7 @@ def load_model(
     runtime: Literal["onnx", "torch"] = "onnx",
     threads: int | None = None,
     device: str | None = None,
+    half_memory: bool = False,
 ) -> Runtime:
     """Load a network.
 
@@ -37,14 +38,17 @@ def load_model(
         threads: for the CPU; None: one a core, at most four with ONNX Runtime.
         device: ``"cpu"``, ``"cuda"``, ``"coreml"`` (ONNX Runtime; None: the CPU) or ``"cpu"``, ``"cuda"``,
             ``"mps"`` (torch; None: the best there is).
+        half_memory: keep memory in half precision: half the bytes, and results that differ a little (torch).
 
     Raises:
         InputError: there is no such network or device, or the runtime is not installed.
     """
     if runtime == "torch":
-        return _load_torch(Path(name_or_path), threads, device)
+        return _load_torch(Path(name_or_path), threads, device, half_memory)
     if runtime != "onnx":
         raise InputError(f"unknown runtime {runtime!r}; choose onnx or torch")
+    if half_memory:
+        raise InputError("memory in half precision is for the torch runtime; choose that, or leave it out")
     if device is not None and device not in ONNX_PROVIDERS:
         raise InputError(f"device {device!r} is unknown to ONNX Runtime; choose {', '.join(ONNX_PROVIDERS)}")
     if Path(name_or_path).suffix in CHECKPOINT_SUFFIXES:
@@ -73,7 +77,7 @@ def locate(name_or_path: str | Path) -> Path:
     return Path(name_or_path)
 
 
-def _load_torch(path: Path, threads: int | None, device: str | None) -> Runtime:
+def _load_torch(path: Path, threads: int | None, device: str | None, half_memory: bool) -> Runtime:
     if path.suffix not in CHECKPOINT_SUFFIXES:
         raise InputError(f"{path}: the torch runtime needs a .safetensors or .pth file")
     try:
@@ -84,4 +88,4 @@ def _load_torch(path: Path, threads: int | None, device: str | None) -> Runtime:
         raise InputError(f"the torch runtime needs {error.name}; pip install 'maskstream[train]'") from error
     if threads is not None:
         torch.set_num_threads(threads)
-    return load_checkpoint(path, device)
+    return load_checkpoint(path, device, half_memory=half_memory)
