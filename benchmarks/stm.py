@@ -81,7 +81,7 @@ def table_line(objects: int, frames: int, height: int, width: int) -> str:
     rows, maps = {}, {}
     with tempfile.TemporaryDirectory() as folder:
         for kind in KINDS:
-            if kind == "reference" and need > 0.85 * free:
+            if kind == "reference" and need > 0.9 * free:
                 continue
             file = Path(folder) / f"{kind}.npy"
             rows[kind] = measured(kind, objects, frames, height, width, str(file))
@@ -89,7 +89,7 @@ def table_line(objects: int, frames: int, height: int, width: int) -> str:
     ours, half = rows["ours"], rows["half"]
     change = np.abs(maps["half"] - maps["ours"]).max()
     if (reference := rows.get("reference")) is None:
-        why = f"cannot run: some {need / GB:.0f} GB, {free / GB:.0f} GB are free"
+        why = f"not run: needs some {need / GB:.0f} GB, and {free / GB:.0f} GB are free"
         cells = [why, described(ours), "-", "-", "-"]
     else:
         cells = [
@@ -119,10 +119,11 @@ def measured(kind: str, objects: int, frames: int, height: int, width: int, file
 
 
 def reference_bytes(objects: int, frames: int, height: int, width: int) -> int:
-    """About what the reference needs: two affinities, two memories, and features of all objects."""
+    """About what the reference needs: two memories, and two affinities or else features of all objects."""
     cells = height * width // 256
     memory = SLOTS * 640 * cells * (2 * frames - 1)
-    return 4 * (2 * objects * frames * cells**2 + memory + objects * 6 * 16 * height * width) + 10**9
+    affinity, features = 2 * objects * frames * cells**2, objects * 5 * 16 * height * width
+    return 4 * (memory + max(affinity, features)) + 600 * 10**6
 
 
 def free_bytes() -> int:

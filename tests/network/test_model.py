@@ -119,6 +119,14 @@ def test_the_spatial_constraint_starts_near_identity():
     assert torch.equal(constraint(feature, mask), feature * gate)
 
 
+def test_the_spatial_constraint_is_blind_to_the_level_of_features():
+    torch.manual_seed(0)
+    constraint = SpatialConstraint(16)
+    feature, mask = torch.randn(2, 16, 6, 8), torch.rand(2, 1, 6, 8)
+    louder = feature * torch.tensor([1.0, 200.0])[:, None, None, None]
+    assert torch.allclose(constraint.attention(louder, mask), constraint.attention(feature, mask), atol=1e-6)
+
+
 def test_an_empty_previous_mask_opens_the_spatial_constraint():
     constraint = SpatialConstraint(16)
     constraint.gate.bias.fill_(-50.0)  # as shut as can be

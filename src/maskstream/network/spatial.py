@@ -13,8 +13,9 @@ class SpatialConstraint(nn.Module):
     """Feature and previous mask, concatenated, convolved to one channel, sigmoid, multiplied back.
 
     The rule is DAMO's (Zhang et al., DAVIS workshop 2020). Ours are the place (each object's read-out, so
-    that matching stays global), the start near identity, and that an empty previous mask opens the gate: an
-    object that left the frame must be able to come back anywhere.
+    that matching stays global), the start near identity, that the gate sees features of unit level (on raw
+    ones it grew with them until it stood open everywhere and learned no more), and that an empty previous
+    mask opens it: an object that left the frame must be able to come back anywhere.
     """
 
     def __init__(self, width: int) -> None:
@@ -30,7 +31,9 @@ class SpatialConstraint(nn.Module):
             feature: ``(M, C, h, w)``.
             mask: ``(M, 1, h, w)`` the previous frame's mask, 0..1.
         """
-        gate = torch.sigmoid(self.gate(torch.cat([feature, mask.to(feature.dtype)], 1)))
+        level = feature.float().square().mean((1, 2, 3), keepdim=True).sqrt().clamp(min=1e-6)
+        unit = feature / level.to(feature.dtype)
+        gate = torch.sigmoid(self.gate(torch.cat([unit, mask.to(feature.dtype)], 1)))
         seen = (mask.amax((2, 3), keepdim=True) > EMPTY).to(gate.dtype)
         return gate * seen + (1 - seen)
 
