@@ -179,8 +179,8 @@ def test_all_outputs_tell_the_same(here):
     ],
 )
 def test_names_say_what_is_written(output, overlay, expected):
-    outputs = _outputs.Outputs.named(Path(output) if output else None, overlay)
-    assert outputs == _outputs.Outputs(**{kind: Path(name) for kind, name in expected.items()})
+    outputs = _outputs.SegmentOutputs.named(Path(output) if output else None, overlay)
+    assert outputs == _outputs.SegmentOutputs(**{kind: Path(name) for kind, name in expected.items()})
 
 
 def test_a_folder_with_a_dot_in_its_name_is_a_folder(here):
@@ -730,8 +730,8 @@ def test_a_resumed_run_does_only_what_is_left(work, monkeypatch):
     [
         (VideoWriter, "write", 3),
         (VideoWriter, "close", 0),
-        (_outputs.Outputs, "remove_old", 0),
-        (_outputs.Outputs, "publish_folder", 0),
+        (_outputs.SegmentOutputs, "remove_old", 0),
+        (_segment_job, "publish", 0),
         (_outputs.shutil, "move", 4),
         (_segment_job.shutil, "rmtree", 0),
     ],

@@ -1,4 +1,4 @@
-"""Where ``maskstream segment`` writes, and what it must not write over."""
+"""Where commands write, and what they must not write over."""
 
 from __future__ import annotations
 
@@ -7,16 +7,131 @@ import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 from maskstream.errors import InputError
 from maskstream.video.write import VIDEO_SUFFIXES
 
 SNAPSHOT = "snapshot.npz"
+GREY, RGB, PALETTE, RGBA = 0, 2, 3, 6  #: colour types of PNGs
+
+
+class Places:
+    """Folders and files that a run writes; what is not finished lies in a hidden folder beside the first."""
+
+    kind: ClassVar[str]  #: what its folders hold, in words
+    suffixes: ClassVar[tuple[str, ...]]  #: of the files that can be named
+
+    @property
+    def folders(self) -> list[Path]:
+        """The folders among them."""
+        raise NotImplementedError
+
+    @property
+    def files(self) -> list[Path]:
+        """The single files among them."""
+        raise NotImplementedError
+
+    @staticmethod
+    def owns(path: Path) -> bool:
+        """Whether a file in a folder is of the kind that runs put there, and so may be replaced."""
+        raise NotImplementedError
+
+    @property
+    def all(self) -> list[Path]:
+        """All of them, folders first."""
+        return [*self.folders, *self.files]
+
+    @property
+    def part(self) -> Path:
+        """Hidden folder, beside the first output, of a run that is not finished."""
+        first = self.all[0]
+        return first.with_name(f".{first.name}.unfinished")
+
+    @property
+    def is_resumable(self) -> bool:
+        """Whether an interrupted run is there."""
+        return (self.part / SNAPSHOT).is_file()
+
+    def check(self, sources: Iterable[Path], overwrite: bool, resume: bool) -> None:
+        """Refuse what can't be written, before any work.
+
+        Args:
+            sources: what is read, and never written over.
+            overwrite: outputs that exist may be replaced.
+            resume: an interrupted run may be gone on with; what it was allowed to replace it still is.
+
+        Raises:
+            InputError: an output exists and may not be replaced, or its folder can't be written to.
+        """
+        for path in self.all:
+            self._check_place(path)
+        self._check_sources([source.resolve() for source in sources])
+        if resume and self.is_resumable:
+            return
+        for path in self.files:
+            if path.exists() and not overwrite:
+                raise InputError(f"{path}: exists; give --overwrite to replace it")
+        for folder in self.folders:
+            if folder.exists():
+                self._check_folder(folder, overwrite)
+        if self.part.exists() and not (resume or overwrite):
+            raise InputError(
+                f"{self.part}: an interrupted run is here; "
+                "give --resume to go on, or --overwrite to begin again"
+            )
+
+    def remove_old(self) -> None:
+        """Remove what an earlier run left in the folders."""
+        for folder in self.folders:
+            if folder.exists():
+                for path in folder.iterdir():
+                    if self.owns(path):
+                        path.unlink()
+
+    def _check_place(self, path: Path) -> None:
+        is_folder = path in self.folders
+        kind = "its parent folder" if is_folder else "its folder"
+        if not path.parent.is_dir():
+            raise InputError(f"{path}: {kind} does not exist; make it first")
+        if not os.access(path.parent, os.W_OK | os.X_OK):
+            raise InputError(f"{path}: no permission to write into {path.parent}; name another place")
+        if is_folder:
+            if path.exists() and not path.is_dir():
+                kinds = ", ".join(self.suffixes)
+                raise InputError(f"{path}: is a file; name a folder, or a file ending in {kinds}")
+            if path.exists() and not os.access(path, os.W_OK | os.X_OK):
+                raise InputError(f"{path}: no permission to write into it; name another folder")
+        elif path.is_dir():
+            raise InputError(f"{path}: is a folder; name a file")
+
+    def _check_sources(self, sources: list[Path]) -> None:
+        for path in self.all:
+            target = path.resolve()
+            for source in sources:
+                if target == source:
+                    raise InputError(f"{path}: is read as input; name another output")
+                if path in self.folders and target in source.parents:
+                    raise InputError(
+                        f"{path}: holds {source.name}, which is read; name another output folder"
+                    )
+
+    def _check_folder(self, folder: Path, overwrite: bool) -> None:
+        content = [path for path in folder.iterdir() if not path.name.startswith(".")]
+        if content and not overwrite:
+            raise InputError(
+                f"{folder}: is not empty; give --overwrite to replace its {self.kind}, or name another folder"
+            )
+        if foreign := next((path for path in content if not self.owns(path)), None):
+            raise InputError(
+                f"{folder}: holds {foreign.name}, which is none of its {self.kind} and is not replaced; "
+                "name another folder"
+            )
 
 
 @dataclass(frozen=True)
-class Outputs:
-    """Where results go; None: not wanted.
+class SegmentOutputs(Places):
+    """Where ``maskstream segment`` writes; None: not wanted.
 
     Attributes:
         folder: gets a palette PNG for each frame.
@@ -25,13 +140,16 @@ class Outputs:
         overlay: video of the masks over the frames.
     """
 
+    kind: ClassVar[str] = "label maps"
+    suffixes: ClassVar[tuple[str, ...]] = (".json", *VIDEO_SUFFIXES)
+
     folder: Path | None = None
     rle: Path | None = None
     masks: Path | None = None
     overlay: Path | None = None
 
     @classmethod
-    def named(cls, output: Path | None, overlay: str | None) -> Outputs:
+    def named(cls, output: Path | None, overlay: str | None) -> SegmentOutputs:
         """What the endings of names ask for.
 
         Args:
@@ -71,114 +189,35 @@ class Outputs:
         return cls(folder, rle, masks, drawn)
 
     @property
+    def folders(self) -> list[Path]:
+        """The folder of label maps."""
+        return [] if self.folder is None else [self.folder]
+
+    @property
     def files(self) -> list[Path]:
         """The single files among them."""
         return [path for path in (self.rle, self.masks, self.overlay) if path is not None]
 
-    @property
-    def all(self) -> list[Path]:
-        """All of them, the folder first."""
-        return [*([] if self.folder is None else [self.folder]), *self.files]
-
-    @property
-    def part(self) -> Path:
-        """Hidden folder, beside the first output, of a run that is not finished."""
-        first = self.all[0]
-        return first.with_name(f".{first.name}.unfinished")
-
-    @property
-    def is_resumable(self) -> bool:
-        """Whether an interrupted run is there."""
-        return (self.part / SNAPSHOT).is_file()
-
-    def check(self, sources: Iterable[Path], overwrite: bool, resume: bool) -> None:
-        """Refuse what can't be written, before any work.
-
-        Args:
-            sources: the input and the masks, which are never written over.
-            overwrite: outputs that exist may be replaced.
-            resume: an interrupted run may be gone on with; what it was allowed to replace it still is.
-
-        Raises:
-            InputError: an output exists and may not be replaced, or its folder can't be written to.
-        """
-        for path in self.all:
-            self._check_place(path)
-        self._check_sources([source.resolve() for source in sources])
-        if resume and self.is_resumable:
-            return
-        for path in self.files:
-            if path.exists() and not overwrite:
-                raise InputError(f"{path}: exists; give --overwrite to replace it")
-        if self.folder is not None and self.folder.exists():
-            self._check_folder(self.folder, overwrite)
-        if self.part.exists() and not (resume or overwrite):
-            raise InputError(
-                f"{self.part}: an interrupted run is here; "
-                "give --resume to go on, or --overwrite to begin again"
-            )
-
-    def publish_folder(self, label_maps: Path) -> None:
-        """Move finished label maps to where they belong; may be called again if it was cut short."""
-        assert self.folder is not None
-        if not self.folder.exists():
-            os.rename(label_maps, self.folder)
-        elif label_maps.exists():
-            # A folder that exists may be a mount or a link: it stays, and only gets the files.
-            for path in sorted(label_maps.iterdir()):
-                shutil.move(path, self.folder / path.name)
-
-    def remove_old(self) -> None:
-        """Remove the label maps of an earlier run from the folder."""
-        if self.folder is not None and self.folder.exists():
-            for path in self.folder.iterdir():
-                if _is_label_map(path):
-                    path.unlink()
-
-    def _check_place(self, path: Path) -> None:
-        kind = "its parent folder" if path == self.folder else "its folder"
-        if not path.parent.is_dir():
-            raise InputError(f"{path}: {kind} does not exist; make it first")
-        if not os.access(path.parent, os.W_OK | os.X_OK):
-            raise InputError(f"{path}: no permission to write into {path.parent}; name another place")
-        if path == self.folder:
-            if path.exists() and not path.is_dir():
-                kinds = ", ".join((".json", *VIDEO_SUFFIXES))
-                raise InputError(f"{path}: is a file; name a folder, or a file ending in {kinds}")
-            if path.exists() and not os.access(path, os.W_OK | os.X_OK):
-                raise InputError(f"{path}: no permission to write into it; name another folder")
-        elif path.is_dir():
-            raise InputError(f"{path}: is a folder; name a file")
-
-    def _check_sources(self, sources: list[Path]) -> None:
-        for path in self.all:
-            target = path.resolve()
-            for source in sources:
-                if target == source:
-                    raise InputError(f"{path}: is read as input; name another output")
-                if path == self.folder and target in source.parents:
-                    raise InputError(
-                        f"{path}: holds {source.name}, which is read; name another output folder"
-                    )
-
     @staticmethod
-    def _check_folder(folder: Path, overwrite: bool) -> None:
-        content = [path for path in folder.iterdir() if not path.name.startswith(".")]
-        if content and not overwrite:
-            raise InputError(
-                f"{folder}: is not empty; give --overwrite to replace its label maps, or name another folder"
-            )
-        if foreign := next((path for path in content if not _is_label_map(path)), None):
-            raise InputError(
-                f"{folder}: holds {foreign.name}, which is no label map and is not replaced; "
-                "name another folder"
-            )
+    def owns(path: Path) -> bool:
+        """Whether a file is a palette PNG."""
+        return png_colour_type(path) == PALETTE
 
 
-def _is_label_map(path: Path) -> bool:
-    """Whether a file is a palette PNG: colour type 3 in the header (PNG specification, 11.2.2)."""
+def publish(finished: Path, folder: Path) -> None:
+    """Move a finished folder's files to where they belong; may be called again if it was cut short."""
+    if not folder.exists():
+        os.rename(finished, folder)
+    elif finished.exists():
+        # A folder that exists may be a mount or a link: it stays, and only gets the files.
+        for path in sorted(finished.iterdir()):
+            shutil.move(path, folder / path.name)
+
+
+def png_colour_type(path: Path) -> int | None:
+    """The colour type of a PNG (PNG specification, 11.2.2); None for what is no PNG."""
     if path.suffix != ".png" or not path.is_file():
-        return False
+        return None
     with path.open("rb") as file:
         header = file.read(26)
-    return header.startswith(b"\x89PNG\r\n") and header[25:] == b"\x03"
+    return header[25] if len(header) == 26 and header.startswith(b"\x89PNG\r\n") else None

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from maskstream.cli._interrupt import interrupts_wait
-from maskstream.cli._outputs import SNAPSHOT, Outputs
+from maskstream.cli._outputs import SNAPSHOT, SegmentOutputs, publish
 from maskstream.cli._progress import progress
 from maskstream.errors import InputError
 from maskstream.masks.draw import mask_colours, overlay
@@ -150,7 +150,7 @@ class SegmentJob:
         info: VideoInfo,
         masks: dict[int, LabelMap],
         frames: Range,
-        outputs: Outputs,
+        outputs: SegmentOutputs,
         *,
         backward: bool,
         make_segmenter: Callable[[], Segmenter],
@@ -353,7 +353,7 @@ class SegmentJob:
                     if phase != "publish":
                         outputs.remove_old()
                         self._save("publish", None)  # from here on, what is in the folder is new
-                    outputs.publish_folder(label_maps)
+                    publish(label_maps, outputs.folder)
                     label_maps = outputs.folder
                 count = sum(1 for path in label_maps.iterdir() if path.suffix == ".png")
                 shutil.rmtree(outputs.part)

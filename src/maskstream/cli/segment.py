@@ -64,12 +64,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Check everything, segment, then draw what else was asked for."""
-    from maskstream.cli._outputs import Outputs
+    from maskstream.cli._outputs import SegmentOutputs
     from maskstream.cli._segment_job import Range, SegmentJob, framed, read_masks
     from maskstream.errors import InputError
     from maskstream.video.probe import probe
 
-    outputs = Outputs.named(args.output, args.overlay)
+    outputs = SegmentOutputs.named(args.output, args.overlay)
     info = probe(args.input)
     frames = Range(args.start, args.end, args.every)
     frames.check(info)

@@ -1,4 +1,4 @@
-"""The state of a segmenter in one file, so that an interrupted job goes on exactly where it was."""
+"""What goes on from frame to frame, in one file, so that an interrupted job goes on exactly where it was."""
 
 from __future__ import annotations
 
@@ -6,24 +6,34 @@ import json
 import os
 import zipfile
 import zlib
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from maskstream.errors import InputError
 from maskstream.masks.palette import written_beside
-from maskstream.streaming.segmentation import Segmenter
 
 _STATE = "__state__"
 _FORMAT = 1  #: another one is another layout of the state
 
 
-def write_snapshot(path: str | os.PathLike[str], segmenter: Segmenter, note: dict[str, Any]) -> None:
+class Stateful(Protocol):
+    """A segmenter, or what is made of one."""
+
+    def state(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+        """Everything that is remembered, as plain data and arrays."""
+
+    def restore(self, state: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> None:
+        """Take on what ``state`` told."""
+
+
+def write_snapshot(path: str | os.PathLike[str], segmenter: Stateful, note: dict[str, Any]) -> None:
     """Write a segmenter's state, beside and renamed.
 
     Args:
         path: of the file, ``.npz``.
-        segmenter: between two steps.
+        segmenter: or what is made of one, between two steps.
         note: plain data of the caller's, given back by ``read_snapshot``.
     """
     state, arrays = segmenter.state()
@@ -32,7 +42,7 @@ def write_snapshot(path: str | os.PathLike[str], segmenter: Segmenter, note: dic
         np.savez(file, **arrays, **{_STATE: np.frombuffer(text.encode(), np.uint8)})  # type: ignore[arg-type]
 
 
-def read_snapshot(path: str | os.PathLike[str], segmenter: Segmenter) -> dict[str, Any]:
+def read_snapshot(path: str | os.PathLike[str], segmenter: Stateful) -> dict[str, Any]:
     """Put a segmenter of the same network and settings into a written state.
 
     Returns:
