@@ -31,7 +31,7 @@ SUBPIXEL_BITS = 4
 FINER = 2  # objects are drawn this many times as large, then shrunk
 LENS = 0.6  # blur in pixels of a 720-line frame
 NOISE = 1.5  # of the sensor, in 1/255
-SKIN, HAIR, SHIRT, GREEN_SHIRT = (214, 160, 130), (62, 40, 28), (150, 52, 60), (70, 140, 60)
+SKIN, HAIR, SHIRT, GREEN_SHIRT = (214, 160, 130), (62, 40, 28), (196, 186, 166), (70, 140, 60)
 GREEN_SCREEN, YELLOW_SCREEN = (60, 190, 75), (128, 112, 62)
 
 #: Cut-outs of the data folder that its pictures' sides don't cut, with soft or long hair.
@@ -78,7 +78,7 @@ def drawn_clips(size: Size) -> list[Clip]:
         return Clip(name, lambda: compose(layer(size), drawn_place(size, seed), size, samples, blur))
 
     return [
-        clip("hair", person, 1, 3),
+        clip("hair", person, 1, 6),
         clip("hand", hand, 2, 5),
         clip("racket", racket, 3, 16),
         clip("out-of-focus", ball, 4, 3, blur=7.0),
@@ -334,14 +334,15 @@ def racket(size: Size) -> Layer:
     strings = np.linspace(-0.2, 0.2, 6)
 
     def strokes(time: float) -> list[Stroke]:
-        thin = [Stroke(np.array([[s, -1.13], [s, -0.57]]), 0.008, (230, 225, 200)) for s in strings]
-        thin += [
-            Stroke(np.array([[-0.22, s - 0.85], [0.22, s - 0.85]]), 0.008, (230, 225, 200)) for s in strings
-        ]
+        thin = []
+        for s in strings:
+            down, across = 0.32 * np.sqrt(1 - (s / 0.25) ** 2), 0.25 * np.sqrt(1 - (s / 0.32) ** 2)
+            thin += [np.array([[s, -0.85 - down], [s, -0.85 + down]])]
+            thin += [np.array([[-across, s - 0.85], [across, s - 0.85]])]
         rim = ellipse(0, -0.85, 0.25, 0.32)
         return [
-            *thin,
-            Stroke(np.concatenate([rim, rim[:1]]), 0.05, (40, 60, 150)),
+            *(Stroke(line, 0.008, (230, 225, 200)) for line in thin),
+            Stroke(np.concatenate([rim, rim[:1]]), 0.05, (150, 40, 44)),
             Stroke(np.array([[0, -0.52], [0, 0.05]]), 0.06, (60, 60, 70)),
             Stroke(np.array([[0, 0], [0.25, 0.5], [0.3, 1.3]]), 0.2, SKIN),
         ]
