@@ -114,7 +114,7 @@ def test_rotated_source_is_written_upright_without_a_rotation(make_clip: ClipMak
 
 def test_every_audio_track_is_copied_bit_by_bit(make_clip: ClipMaker, tmp_path: Path) -> None:
     source = make_clip("a.mp4", [numbered(i) for i in range(50)], audio_tracks=2)
-    copy(source, tmp_path / "out.mp4", audio_from=source)
+    copy(source, tmp_path / "out.mp4", keep_from=source)
     assert len(probe(tmp_path / "out.mp4").audio) == 2
     for track in range(2):
         assert audio_packets(tmp_path / "out.mp4", track) == audio_packets(source, track)
@@ -125,7 +125,7 @@ def test_audio_is_cut_and_moved_with_the_picture(make_clip: ClipMaker, tmp_path:
     start, end = Fraction(1, 2), Fraction(1)
     with (
         read_video(source, start=13, end=25) as reader,
-        VideoWriter(tmp_path / "out.mp4", reader.info, audio_from=source, start=start, end=end) as writer,
+        VideoWriter(tmp_path / "out.mp4", reader.info, keep_from=source, start=start, end=end) as writer,
     ):
         for frame in reader:
             writer.write(frame.image, frame.time)
@@ -135,27 +135,27 @@ def test_audio_is_cut_and_moved_with_the_picture(make_clip: ClipMaker, tmp_path:
     assert all(abs(g[0] - w[0]) <= Fraction(1, 9000) for g, w in zip(got, wanted, strict=True))
 
 
-def test_audio_that_the_container_cannot_hold_is_left_out_with_a_warning(
+def test_audio_that_the_container_cannot_hold_is_encoded_anew_with_a_warning(
     make_clip: ClipMaker, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     source = make_clip("a.mp4", [numbered(0)], audio_tracks=1)
-    copy(source, tmp_path / "out.webm", audio_from=source)
-    assert "(aac) is left out" in caplog.text
-    assert probe(tmp_path / "out.webm").audio == ()
+    copy(source, tmp_path / "out.webm", keep_from=source)
+    assert "is re-encoded to opus: a WebM file can't hold aac" in caplog.text
+    assert [a.codec for a in probe(tmp_path / "out.webm").audio] == ["opus"]
 
 
 def test_sound_of_no_media_file_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "text.mp4").write_text("no sound")
     with (
-        pytest.raises(InputError, match="can't be opened to copy its sound"),
-        VideoWriter(tmp_path / "out.mp4", audio_from=tmp_path / "text.mp4") as writer,
+        pytest.raises(InputError, match="can't be opened to keep its sound"),
+        VideoWriter(tmp_path / "out.mp4", keep_from=tmp_path / "text.mp4") as writer,
     ):
         writer.write(numbered(0))
     assert [f.name for f in tmp_path.iterdir()] == ["text.mp4"]
 
 
 def test_folder_of_images_has_no_sound(tmp_path: Path) -> None:
-    with VideoWriter(tmp_path / "out.mp4", audio_from=tmp_path) as writer:
+    with VideoWriter(tmp_path / "out.mp4", keep_from=tmp_path) as writer:
         writer.write(numbered(0))
     assert probe(tmp_path / "out.mp4").audio == ()
 
@@ -233,7 +233,7 @@ def test_other_codecs_are_written(tmp_path: Path, codec: str) -> None:
 @pytest.mark.data
 def test_real_clip_keeps_times_duration_and_sound(data_folder: Path, tmp_path: Path) -> None:
     source = data_folder / "clips" / "person-yellow-screen.mp4"
-    copy(source, tmp_path / "out.mp4", audio_from=source)
+    copy(source, tmp_path / "out.mp4", keep_from=source)
     before, after = probe(source), probe(tmp_path / "out.mp4")
     assert (after.duration, after.frame_count, after.frame_rate) == (
         before.duration,

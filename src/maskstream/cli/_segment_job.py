@@ -125,6 +125,44 @@ def read_masks(
     return masks
 
 
+def check_names(info: VideoInfo) -> None:
+    """Refuse images whose outputs would have the same name.
+
+    Raises:
+        InputError: that.
+    """
+    seen: dict[str, Path] = {}
+    for path in info.images:
+        if (other := seen.setdefault(path.stem, path)) is not path:
+            raise InputError(
+                f"{info.path}: {other.name} and {path.name} would both give {path.stem}.png; "
+                "remove one of them"
+            )
+
+
+def check_frame_size(info: VideoInfo, frame: VideoFrame) -> None:
+    """Refuse a frame of another size than the first.
+
+    Raises:
+        InputError: that.
+    """
+    height, width = frame.image.shape[:2]
+    if (width, height) != info.size:
+        raise InputError(
+            f"{info.path}: at frame {frame.index} the picture changes from {info.width}x"
+            f"{info.height} to {width}x{height}; stop there with --end {frame.index}, "
+            "or convert it to one size first"
+        )
+
+
+def warn_if_short(info: VideoInfo, done: int, total: int | None) -> None:
+    """Say so if fewer frames came than were to be expected."""
+    if total is not None and done < 0.95 * total - 1:  # what a header says may be a little off
+        logger.warning(
+            "%s: %d frames came where its header speaks of %d; it may be cut short", info.path, done, total
+        )
+
+
 class SegmentJob:
     """One run over one input, which can be interrupted and go on.
 
@@ -169,7 +207,7 @@ class SegmentJob:
         self._segmenter = make_segmenter()
         self._quiet = quiet
         self._folder = outputs.part / "masks"
-        self._identity = _digest(info, masks, {**identity, "frames": asdict(frames), "backward": backward})
+        self._identity = digest(info, masks, {**identity, "frames": asdict(frames), "backward": backward})
 
     def run(self, resume: bool) -> int:
         """Do all of it.
@@ -258,22 +296,10 @@ class SegmentJob:
                 f"{self._info.path}: frame {min(unseen)} has a mask, but the video has no such frame, "
                 "or it is damaged; mark another one"
             )
-        if total is not None and done < 0.95 * total - 1:  # what a header says may be a little off
-            logger.warning(
-                "%s: %d frames came where its header speaks of %d; it may be cut short",
-                self._info.path,
-                done,
-                total,
-            )
+        warn_if_short(self._info, done, total)
 
     def _step(self, phase: str, frame: VideoFrame) -> None:
-        height, width = frame.image.shape[:2]
-        if (width, height) != self._info.size:
-            raise InputError(
-                f"{self._info.path}: at frame {frame.index} the picture changes from {self._info.width}x"
-                f"{self._info.height} to {width}x{height}; stop there with --end {frame.index}, "
-                "or convert it to one size first"
-            )
+        check_frame_size(self._info, frame)
         label_map = self._segmenter.step(frame.image, self._masks[phase].get(frame.index)).label_map
         path = self._folder / f"{frame.name}.png"
         if phase == "forward" and self._backward and frame.index < self._turn and path.exists():
@@ -332,12 +358,12 @@ class SegmentJob:
         """What takes each frame with its label map; all of it begins at ``time``."""
         outputs, info = self._outputs, self._info
         sinks: list[Sink] = []
-        # Sound is for the whole only, and a cut starts at zero.
-        audio = info.path if self._frames == Range(0, None, 1) and info.audio else None
+        # Sound and all else is for the whole only, and a cut starts at zero.
+        kept = info.path if self._frames == Range(0, None, 1) else None
         start = time if self._frames.start else None
         for path, draw in ((outputs.masks, _coloured), (outputs.overlay, overlay)):
             if path is not None:
-                writer = stack.enter_context(VideoWriter(path, like=info, audio_from=audio, start=start))
+                writer = stack.enter_context(VideoWriter(path, like=info, keep_from=kept, start=start))
                 sinks.append(_drawing_sink(writer, draw))
         if outputs.rle is not None:
             rle = stack.enter_context(RleWriter(outputs.rle, (info.height, info.width)))
@@ -387,7 +413,7 @@ def _first_masks(masks: dict[int, LabelMap]) -> dict[int, LabelMap]:
     return first_masks
 
 
-def _digest(info: VideoInfo, masks: dict[int, LabelMap], identity: dict[str, Any]) -> str:
+def digest(info: VideoInfo, masks: dict[int, LabelMap], identity: dict[str, Any]) -> str:
     """A checksum of all that results depend on."""
     text = json.dumps([identity, stamps(info.images or [info.path])], sort_keys=True)
     digest = hashlib.sha256(text.encode())

@@ -6,7 +6,7 @@ The tags are the code points of ITU-T H.273 (ISO/IEC 23091-2), as FFmpeg uses th
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import av
@@ -17,7 +17,7 @@ logger = logging.getLogger(__name__)
 
 UNSPECIFIED = 2  #: of matrix, primaries and transfer; of the range it is 0
 LIMITED, FULL = 1, 2  #: values of ``ColourTags.range``
-BT709, BT601, BT2020 = 1, 6, 9  #: values of ``ColourTags.matrix``
+RGB, BT709, BT601, BT2020 = 0, 1, 6, 9  #: values of ``ColourTags.matrix``
 
 #: H.273 matrix -> the number swscale knows it by.
 _SWSCALE = {1: 1, 4: 4, 5: 5, 6: 5, 7: 7, 9: 9, 10: 9}
@@ -121,18 +121,40 @@ class RgbConverter:
 
 
 class YuvConverter:
-    """RGB images to YUV frames that carry the tags they were made with; one swscale context for all."""
+    """RGB images to frames that carry the tags they were made with; one swscale context for all.
+
+    A pixel format without YUV (``bgra``) is of full range whatever the tags say.
+    """
 
     def __init__(self, tags: ColourTags, pixel_format: str) -> None:
-        self._tags = tags
+        planes = av.VideoFormat(pixel_format)
+        self._tags = replace(tags, matrix=RGB, range=FULL) if planes.is_rgb else tags
         self._pixel_format = pixel_format
+        self._interleaved_alpha = planes.is_rgb and not planes.is_planar
         self._reformatter = VideoReformatter()
 
-    def __call__(self, image: np.ndarray[Any, np.dtype[np.uint8]]) -> av.VideoFrame:
-        """One ``(H, W, 3)`` uint8 RGB image as a frame of the pixel format, matrix and range of the tags."""
-        matrix = _SWSCALE[self._tags.matrix]
+    @property
+    def tags(self) -> ColourTags:
+        """What the frames are tagged with."""
+        return self._tags
+
+    def __call__(
+        self,
+        image: np.ndarray[Any, np.dtype[np.uint8]],
+        alpha: np.ndarray[Any, np.dtype[np.uint8]] | None = None,
+    ) -> av.VideoFrame:
+        """One image as a frame of the pixel format, matrix and range of the tags.
+
+        Args:
+            image: ``(H, W, 3)`` uint8 RGB.
+            alpha: ``(H, W)`` uint8, straight; for pixel formats that have it, all opaque if None.
+        """
+        matrix = _SWSCALE.get(self._tags.matrix, BT709)
+        layout = "rgb24"
+        if alpha is not None and self._interleaved_alpha:
+            image, layout = np.dstack((image, alpha)), "rgba"
         frame = self._reformatter.reformat(
-            av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgb24"),
+            av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format=layout),
             format=self._pixel_format,
             src_colorspace=matrix,
             dst_colorspace=matrix,
@@ -144,4 +166,19 @@ class YuvConverter:
         frame.color_range = self._tags.range
         frame.color_primaries = self._tags.primaries
         frame.color_trc = self._tags.transfer
+        if alpha is not None and not self._interleaved_alpha:
+            _set_alpha(frame, alpha)
         return frame
+
+
+def _set_alpha(frame: av.VideoFrame, alpha: np.ndarray[Any, np.dtype[np.uint8]]) -> None:
+    """Fill the alpha plane of a planar frame, of 8 bits or more a value; 255 is opaque in all of them."""
+    plane: Any = frame.planes[3]
+    bits = frame.format.components[3].bits
+    values: np.ndarray[Any, Any] = np.frombuffer(plane, np.uint8 if bits == 8 else np.uint16)
+    place = values.reshape(plane.height, -1)[:, : plane.width]
+    if bits == 8:
+        place[:] = alpha
+    else:
+        table = np.round(np.arange(256) * ((2**bits - 1) / 255)).astype(np.uint16)
+        np.take(table, alpha, out=place)

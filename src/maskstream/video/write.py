@@ -1,11 +1,12 @@
-"""Video files out: exact time stamps, tagged colours, the source's sound, and never half a file."""
+"""Video files out: exact time stamps, tagged colours, all that the source held, and never half a file."""
 
 from __future__ import annotations
 
 import logging
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from contextlib import contextmanager, suppress
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -14,65 +15,37 @@ from typing import Any
 import av
 import cv2
 import numpy as np
-from av.audio.stream import AudioStream
+from av.codec.codec import UnknownCodecError
 from av.codec.context import Flags
-from av.container import InputContainer, OutputContainer
-from av.error import FFmpegError
+from av.container import OutputContainer
+from av.error import ArgumentError, FFmpegError
 from av.packet import Packet
 from av.video.stream import VideoStream
 
 from maskstream.errors import InputError
 from maskstream.video.colour import BT601, BT709, LIMITED, ColourTags, YuvConverter
-from maskstream.video.probe import OPEN_OPTIONS, VideoInfo, fraction
+from maskstream.video.encoders import CRF, VIDEO_SUFFIXES, container_of, encoder_for
+from maskstream.video.image_sequence import ImageSequenceWriter
+from maskstream.video.keep import LENIENT, needs_free_keys
+from maskstream.video.probe import VideoInfo, fraction
+from maskstream.video.tracks import KeptStreams
+
+__all__ = ["VIDEO_SUFFIXES", "ImageSequenceWriter", "VideoWriter"]
 
 logger = logging.getLogger(__name__)
 
-#: File name suffix -> FFmpeg's name of the container, and the codec that is used unless one is asked for.
-_CONTAINERS = {
-    ".mp4": ("mp4", "h264"),
-    ".m4v": ("mp4", "h264"),
-    ".mov": ("mov", "h264"),
-    ".mkv": ("matroska", "h264"),
-    ".webm": ("webm", "vp9"),
-}
-VIDEO_SUFFIXES = tuple(_CONTAINERS)  #: of the files that can be written
-
-
-@dataclass(frozen=True)
-class _Encoder:
-    name: str
-    containers: tuple[str, ...]
-    options: dict[str, str]
-    even: bool  # 4:2:0 that the encoder takes in even sizes only
-
-
-# Without B-frames decoding times equal display times, so that durations in an mp4 of variable frame rate
-# are exact; it costs about a tenth in size.
-_ENCODERS = {
-    "h264": _Encoder(
-        "libx264",
-        ("mp4", "mov", "matroska"),
-        # x264's lookahead in a thread of its own now and then gives other bytes for the same images.
-        {"preset": "veryfast", "bf": "0", "x264-params": "sync-lookahead=0"},
-        True,
-    ),
-    "hevc": _Encoder(
-        "libx265",
-        ("mp4", "mov", "matroska"),
-        {"preset": "veryfast", "x265-params": "log-level=error:bframes=0"},
-        True,
-    ),
-    "vp9": _Encoder(
-        "libvpx-vp9",
-        ("webm", "matroska", "mp4"),
-        {"b:v": "0", "deadline": "realtime", "cpu-used": "8", "row-mt": "1"},
-        False,
-    ),
-}
+Array = np.ndarray[Any, np.dtype[np.uint8]]
 
 
 class VideoWriter:
     """Writes RGB images as a video file (H.264 in mp4 unless the file name or ``codec`` says otherwise).
+
+    With ``alpha`` it is ProRes 4444 in a ``.mov``, VP9 in a ``.webm`` or ``.mkv``, or FFV1 without loss in a
+    ``.mkv`` if asked for. The alpha is straight: colours are stored as they are given, also where it is 0.
+
+    With ``keep_from`` the sound, subtitles, chapters, covers, attachments and metadata of that file come
+    along with their times, as they are where the container can hold them; ``keep.plan_streams`` says what
+    becomes of each, and a warning names each that is re-encoded or left out.
 
     Use it as a context manager. The file is written under a temporary name beside ``path`` and renamed when
     the block ends well; when it ends with an exception nothing is left.
@@ -83,7 +56,7 @@ class VideoWriter:
 
     Example:
         >>> with read_video("in.mp4") as reader, VideoWriter(  # doctest: +SKIP
-        ...     "out.mp4", like=reader.info, audio_from="in.mp4"
+        ...     "out.mp4", like=reader.info, keep_from="in.mp4"
         ... ) as writer:
         ...     for frame in reader:
         ...         writer.write(frame.image, frame.time, frame.duration)
@@ -96,10 +69,11 @@ class VideoWriter:
         *,
         fps: Fraction | float | None = None,
         codec: str | None = None,
-        crf: int = 18,
-        audio_from: str | os.PathLike[str] | None = None,
+        crf: int | None = None,
+        keep_from: str | os.PathLike[str] | None = None,
         start: Fraction | None = None,
         end: Fraction | None = None,
+        alpha: bool = False,
     ) -> None:
         """Check what is asked for; the file is begun by the first ``write``.
 
@@ -107,44 +81,38 @@ class VideoWriter:
             path: file to write; ``.mp4``, ``.m4v``, ``.mov``, ``.mkv`` or ``.webm``. An old one is replaced.
             like: the source, whose frame rate, time base, pixel shape and colour tags are kept.
             fps: frames a second; the source's if None, 24 without a source.
-            codec: ``h264``, ``hevc`` or ``vp9``; by the file name if None.
-            crf: quality, lower is better: 18 looks lossless in H.264, 23 is ordinary.
-            audio_from: file whose audio streams are copied without re-encoding; a folder of images has none.
+            codec: ``h264``, ``hevc``, ``vp9``, ``prores``, ``ffv1``, or an FFmpeg encoder (``h264_nvenc``,
+                ``libsvtav1``); by the file name if None.
+            crf: quality, lower is better: 18 (if None) looks lossless in H.264, 23 is ordinary. ProRes and
+                FFV1 have one quality only.
+            keep_from: file all else of which is kept; a folder of images has nothing.
             start: moment of the source (seconds) that becomes 0 in the file; times are kept if None.
-            end: audio from this moment of the source (seconds) on is left out; none is if None.
+            end: what begins at this moment of the source (seconds) or later is not kept; all is if None.
+            alpha: whether each image comes with an alpha.
 
         Raises:
-            InputError: unknown file name suffix or codec, or the two don't go together; no such folder.
+            InputError: unknown file name suffix or codec, or the two don't go together, or can't hold
+                alpha; no such folder.
         """
         self._path = Path(path)
-        known = _CONTAINERS.get(self._path.suffix.lower())
-        if known is None:
-            raise InputError(
-                f"{path}: can't write this kind of video; use a name ending in {', '.join(VIDEO_SUFFIXES)}"
-            )
-        self._format, default_codec = known
-        self._codec = codec or default_codec
-        encoder = _ENCODERS.get(self._codec)
-        if encoder is None:
-            raise InputError(f"{path}: unknown codec {codec!r}; use {', '.join(_ENCODERS)}")
-        if self._format not in encoder.containers:
-            raise InputError(
-                f"{path}: a {self._path.suffix} file can't hold {self._codec}; use another suffix"
-            )
+        self._format = container_of(self._path)
+        self._encoder = encoder_for(self._path, codec, alpha)
         if not self._path.parent.is_dir():
             raise InputError(f"{path}: its folder does not exist; make it first")
-        self._encoder = encoder
+        if crf is not None and self._encoder.quality is None:
+            logger.warning("%s: %s has no such quality; crf %d is not used", path, self._encoder.name, crf)
+        self._alpha = alpha
         self._like = like
         rate = Fraction(fps).limit_denominator(1001) if fps else like.frame_rate if like else None
         self._rate = rate or Fraction(24)
-        self._crf = crf
-        self._audio_from = audio_from
+        self._crf = CRF if crf is None else crf
+        self._keep_from = keep_from
         self._start, self._end = start or Fraction(0), end
         self._part = self._path.with_name(f".{self._path.name}.part")
         self._output: OutputContainer | None = None
         self._stream: VideoStream
         self._convert: YuvConverter
-        self._audio: _AudioCopy | None = None
+        self._kept: KeptStreams | None = None
         self._size = (0, 0)
         self._time_base = Fraction(0)
         self._next_time = Fraction(0)
@@ -161,11 +129,26 @@ class VideoWriter:
         else:
             self.abort()
 
+    @property
+    def end(self) -> Fraction | None:
+        """Moment of the source (seconds) from which on nothing is kept; may be moved on the way.
+
+        Chapters and subtitles that last longer are cut by the one given at first only.
+        """
+        return self._end
+
+    @end.setter
+    def end(self, end: Fraction | None) -> None:
+        self._end = end
+        if self._kept is not None:
+            self._kept.end = end
+
     def write(
         self,
-        image: np.ndarray[Any, np.dtype[np.uint8]],
+        image: Array,
         time: Fraction | None = None,
         duration: Fraction | None = None,
+        alpha: Array | None = None,
     ) -> None:
         """Append one frame.
 
@@ -173,9 +156,12 @@ class VideoWriter:
             image: ``(H, W, 3)`` uint8 RGB, of the same size every time.
             time: seconds in the source; one frame after the one before if None.
             duration: seconds that it is shown; matters for the last frame only.
+            alpha: ``(H, W)`` uint8, 255 = opaque, straight; if and only if the writer was made with alpha.
 
         Raises:
-            ValueError: the image has another shape or type than the first.
+            ValueError: the image has another shape or type than the first, or the alpha than the image.
+            InputError: the encoder can't be used here.
+            OSError: the file can't be written, as on a full disk.
         """
         if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
             raise ValueError(f"expected an H x W x 3 uint8 image, got {image.shape} {image.dtype}")
@@ -184,6 +170,13 @@ class VideoWriter:
             self._open(width, height, timed=time is not None)
         if (width, height) != self._size:
             raise ValueError(f"expected an image of {self._size[0]}x{self._size[1]}, got {width}x{height}")
+        if alpha is None and self._alpha:
+            raise ValueError("expected an alpha with every image")
+        if alpha is not None and (
+            not self._alpha or alpha.dtype != np.uint8 or alpha.shape != image.shape[:2]
+        ):
+            wanted = f"a {height} x {width} uint8 alpha" if self._alpha else "no alpha"
+            raise ValueError(f"expected {wanted}, got {alpha.shape} {alpha.dtype}")
         if self._encoder.even and (width % 2 or height % 2):
             image = cv2.copyMakeBorder(image, 0, height % 2, 0, width % 2, cv2.BORDER_REPLICATE)  # type: ignore[assignment]
         shown = time - self._start if time is not None else self._next_time
@@ -195,10 +188,11 @@ class VideoWriter:
             pts = self._last_pts + 1
         self._last_pts = pts
         self._next_time = shown + (duration or 1 / self._rate)
-        frame = self._convert(image)
+        frame = self._convert(image, alpha)
         frame.pts, frame.time_base = pts, self._time_base
         frame.duration = round((duration or 1 / self._rate) / self._time_base)
-        self._mux(self._stream.encode(frame))
+        with self._named_errors():
+            self._mux(self._stream.encode(frame))
 
     def close(self) -> None:
         """Finish the file and give it its name.
@@ -209,11 +203,12 @@ class VideoWriter:
         if self._output is None:
             raise InputError(f"{self._path}: no frame to write; the range of frames is empty")
         try:
-            self._mux(self._stream.encode(None))
-            if self._audio is not None:
-                self._audio.copy_until(self._output, None)
-                self._audio.close()
-            self._output.close()
+            with self._named_errors():
+                self._mux(self._stream.encode(None))
+                if self._kept is not None:
+                    self._kept.copy_rest(self._output)
+                    self._kept.close()
+                self._output.close()
             os.replace(self._part, self._path)
         except BaseException:
             self.abort()
@@ -222,8 +217,10 @@ class VideoWriter:
 
     def abort(self) -> None:
         """Give up: nothing is left of the file."""
-        if self._audio is not None:
-            self._audio.close()
+        if self._kept is not None:
+            self._kept.close()
+        with suppress(OSError):  # Windows removes no open file
+            self._part.unlink(missing_ok=True)  # first, so that closing does not finish it
         if self._output is not None:
             try:
                 self._output.close()
@@ -232,53 +229,99 @@ class VideoWriter:
             self._output = None
         self._part.unlink(missing_ok=True)
 
+    @contextmanager
+    def _named_errors(self) -> Iterator[None]:
+        """Errors of the muxer, which knows no file name, as those of the file."""
+        try:
+            yield
+        except FFmpegError as error:
+            raise OSError(error.errno, error.strerror, str(self._path)) from error
+
     def _open(self, width: int, height: int, timed: bool) -> None:
-        like, encoder = self._like, self._encoder
         self._size = (width, height)
+        like = self._like
         self._time_base = like.time_base if timed and like and like.time_base else 1 / self._rate
         if timed and not (like and like.time_base):
             self._time_base = Fraction(1, 90_000)
-        tags = like.conversion if like else ColourTags(BT709 if height >= 720 else BT601, LIMITED)
-        tags = tags.for_writing()
-        self._convert = YuvConverter(tags, "yuv420p")
-        options = {}
-        if self._format in ("mp4", "mov"):
-            # Start times are stored in the movie's own ticks, by default milliseconds.
-            options = {"movflags": "+faststart", "movie_timescale": str(_timescale(self._time_base))}
-        self._output = av.open(str(self._part), "w", format=self._format, container_options=options)
+        if self._keep_from is not None and not Path(self._keep_from).is_dir():
+            self._kept = KeptStreams(Path(self._keep_from), self._format, self._start, self._end)
         try:
-            stream = self._output.add_stream(
-                encoder.name, rate=self._rate, options={**encoder.options, "crf": str(self._crf)}
+            self._output = av.open(
+                str(self._part), "w", format=self._format, container_options=self._container_options()
             )
-        except av.codec.codec.UnknownCodecError as error:
+            self._stream = self._add_video(self._output, width, height)
+            if self._kept is not None:
+                self._kept.add_to(self._output, self._stream)
+            with self._named_errors():
+                self._begin(self._output)
+        except BaseException:
             self.abort()
+            raise
+
+    def _begin(self, output: OutputContainer) -> None:
+        try:
+            output.start_encoding()
+        except ArgumentError as error:
+            raise InputError(
+                f"{self._path}: a {self._path.suffix} file can't be made with {self._encoder.name}; "
+                "use another codec or suffix"
+            ) from error
+
+    def _container_options(self) -> dict[str, str]:
+        # Sparse subtitles must not let seconds of video pile up in the muxer (default 10).
+        options = {"max_interleave_delta": "1000000", **LENIENT}
+        if self._format in ("mp4", "mov"):
+            free = self._kept is not None and needs_free_keys(self._kept.metadata, self._format)
+            # Start times are stored in the movie's own ticks, by default milliseconds.
+            options["movie_timescale"] = str(_timescale(self._time_base))
+            options["movflags"] = "+faststart" + ("+use_metadata_tags" if free else "")
+        return options
+
+    def _add_video(self, output: OutputContainer, width: int, height: int) -> VideoStream:
+        like, encoder = self._like, self._encoder
+        tags = like.conversion if like else ColourTags(BT709 if height >= 720 else BT601, LIMITED)
+        if encoder.limited:
+            tags = replace(tags, range=LIMITED)
+        pixel_format = encoder.alpha if self._alpha and encoder.alpha else encoder.pixel_format
+        self._convert = YuvConverter(tags.for_writing(), pixel_format)
+        tags = self._convert.tags
+        quality = {encoder.quality: str(self._crf)} if encoder.quality else {}
+        try:
+            stream = output.add_stream(encoder.name, rate=self._rate, options={**encoder.options, **quality})
+        except UnknownCodecError as error:
             raise InputError(
                 f"{self._path}: this PyAV has no {encoder.name} encoder; use another codec"
             ) from error
         assert isinstance(stream, VideoStream)
         even = int(encoder.even)
         stream.width, stream.height = width + width % 2 * even, height + height % 2 * even
-        stream.pix_fmt = "yuv420p"
+        stream.pix_fmt = pixel_format
         stream.time_base = self._time_base
         context = stream.codec_context
         context.time_base = self._time_base
+        context.max_b_frames = 0
         context.colorspace, context.color_range = tags.matrix, tags.range
         context.color_primaries, context.color_trc = tags.primaries, tags.transfer
         context.flags |= Flags.frame_duration
         if like and like.sample_aspect_ratio != 1:
             context.sample_aspect_ratio = like.sample_aspect_ratio
-        if self._codec == "hevc" and self._format in ("mp4", "mov"):
+        if context.codec.canonical_name == "hevc" and self._format in ("mp4", "mov"):
             context.codec_tag = "hvc1"  # the tag that Apple's players ask for
-        self._stream = stream
-        if self._audio_from is not None and not Path(self._audio_from).is_dir():
-            self._audio = _AudioCopy(Path(self._audio_from), self._output, self._start, self._end)
+        try:
+            context.open()
+        except FFmpegError as error:
+            raise InputError(
+                f"{self._path}: the encoder {encoder.name} can't be used here "
+                f"({(error.strerror or str(error)).lower()}); use another codec"
+            ) from error
+        return stream
 
     def _mux(self, packets: list[Packet[VideoStream]]) -> None:
         assert self._output is not None
         for packet in packets:
-            if self._audio is not None and packet.dts is not None:
+            if self._kept is not None and packet.dts is not None:
                 base = fraction(packet.time_base) or self._time_base
-                self._audio.copy_until(self._output, packet.dts * base)
+                self._kept.copy_until(self._output, packet.dts * base)
             self._output.mux(packet)
 
 
@@ -286,70 +329,3 @@ def _timescale(time_base: Fraction) -> int:
     """Ticks a second in which an mp4 holds times of a time base exactly."""
     ticks = time_base.denominator
     return ticks if ticks >= 10_000 else ticks * (10_000 // ticks + 1)
-
-
-class _AudioCopy:
-    """Copies the audio packets of a file, in step with the video so that little is buffered."""
-
-    def __init__(self, source: Path, output: OutputContainer, start: Fraction, end: Fraction | None) -> None:
-        self._start, self._end = start, end
-        try:
-            self._container: InputContainer = av.open(str(source), **OPEN_OPTIONS)
-        except FFmpegError as error:
-            raise InputError(f"{source}: can't be opened to copy its sound; name a media file") from error
-        self._streams: dict[int, AudioStream] = {}
-        for stream in self._container.streams.audio:
-            name = stream.codec_context.name if stream.codec_context else "unknown"
-            if name not in output.supported_codecs:
-                logger.warning(
-                    "%s: audio stream %d (%s) is left out: a %s file can't hold it",
-                    source,
-                    stream.index,
-                    name,
-                    output.format.name,
-                )
-                continue
-            copy = output.add_stream_from_template(stream)
-            copy.metadata.update(stream.metadata)
-            self._streams[stream.index] = copy
-        self._packets = self._read()
-        self._waiting: tuple[Fraction, Packet[Any]] | None = None
-
-    def _read(self) -> Iterator[tuple[Fraction, Packet[Any]]]:
-        wanted = [s for s in self._container.streams.audio if s.index in self._streams]
-        if not wanted:
-            return
-        for packet in self._container.demux(*wanted):
-            base = fraction(packet.time_base)
-            if packet.pts is None or packet.dts is None or base is None:
-                continue
-            time = packet.pts * base
-            cut = self._start > 0 and time < self._start
-            if cut or (self._end is not None and time >= self._end):
-                continue
-            shift = round(self._start / base)
-            packet.pts -= shift
-            packet.dts -= shift
-            packet.stream = self._streams[packet.stream.index]
-            yield time - self._start, packet
-
-    def copy_until(self, output: OutputContainer, time: Fraction | None) -> None:
-        """Copy the packets up to a time in the output (seconds), or all that are left."""
-        while True:
-            if self._waiting is None:
-                self._waiting = self._next()
-            if self._waiting is None or (time is not None and self._waiting[0] > time):
-                return
-            output.mux(self._waiting[1])
-            self._waiting = None
-
-    def _next(self) -> tuple[Fraction, Packet[Any]] | None:
-        try:
-            return next(self._packets, None)
-        except FFmpegError as error:
-            logger.warning("%s: its sound ends early, the rest is damaged (%s)", self._container.name, error)
-            return None
-
-    def close(self) -> None:
-        self._packets = iter(())
-        self._container.close()
