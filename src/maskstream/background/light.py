@@ -1,0 +1,79 @@
+"""What ties an object to its new background: the background's light on its edge, and colours that match."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from maskstream.background.frames import Frame, halved
+from maskstream.matte.matting import Matte
+
+_WRAP_WIDTH = 0.012  # standard deviation of the light's way over the edge, as a fraction of the height
+_STATISTICS_AT = 3  # halvings
+_RATE = 0.05  # of a new frame in the smoothed statistics: a change is followed within about a second
+_SOLID = 200  # alpha from which a pixel counts as the object's own
+_FEWEST = 16  # pixels of the object at the small size, to say anything about its colours
+# At full strength the object goes half the way, and no further than this: levels of brightness, levels of
+# either colour difference, and contrast.
+_SHARE, _MOST_LIGHT, _MOST_COLOUR, _MOST_CONTRAST = 0.5, 30.0, 12.0, 1.25
+_LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)  # BT.601, as OpenCV's YCrCb
+_FROM_CHROMA = np.array([[1.403, 0.0], [-0.714, -0.344], [0.0, 1.773]], dtype=np.float32)  # Cr, Cb to R, G, B
+
+
+def wrapped_light(matte: Matte, background: Frame) -> Frame:
+    """``(h, w, 3)`` uint8, at a quarter of the size: the light of the background that reaches over the edge.
+
+    That is the background where it is seen, blurred: on the edge about half of it, well inside none.
+    """
+    alpha, light = halved(matte.alpha, 2), halved(background, 2)
+    seen = cv2.bitwise_not(alpha)
+    light = np.asarray(cv2.multiply(light, cv2.merge([seen, seen, seen]), scale=1 / 255), dtype=np.uint8)
+    sigma = max(0.5, _WRAP_WIDTH * alpha.shape[0])
+    return np.asarray(cv2.GaussianBlur(light, (0, 0), sigma), dtype=np.uint8)
+
+
+class ColourMatch:
+    """Shifts the object's mean and contrast gently towards the background's, in YCbCr.
+
+    The means and spreads that it goes by (Reinhard et al., Color transfer between images, 2001) are smoothed
+    over the frames, so that nothing flickers. The whole is affine in RGB: one call of OpenCV applies it.
+
+    Args:
+        strength: 0..1.
+    """
+
+    def __init__(self, strength: float) -> None:
+        self._strength = strength
+        #: Means and deviations of Y, Cr, Cb: of the object, then of the background; smoothed. None: none yet.
+        self.statistics: NDArray[np.float64] | None = None
+
+    def __call__(self, matte: Matte, background: Frame) -> NDArray[np.float32]:
+        """``(3, 4)`` matrix for ``cv2.transform`` of the object's RGB."""
+        latest = _statistics(matte, background)
+        if latest is not None:
+            known = self.statistics
+            self.statistics = latest if known is None else known + _RATE * (latest - known)
+        if self.statistics is None:
+            return np.eye(3, 4, dtype=np.float32)
+        mean, spread, other_mean, other_spread = self.statistics
+        contrast = np.clip(other_spread[0] / max(spread[0], 1.0), 1 / _MOST_CONTRAST, _MOST_CONTRAST)
+        gain = self._strength * (contrast - 1)
+        limits = np.array([_MOST_LIGHT, _MOST_COLOUR, _MOST_COLOUR])
+        shift = self._strength * np.clip(_SHARE * (other_mean - mean), -limits, limits)
+        matrix = np.eye(3, 4, dtype=np.float32)
+        matrix[:, :3] += gain * _LUMA
+        matrix[:, 3] = shift[0] - gain * mean[0] + _FROM_CHROMA @ shift[1:]
+        return matrix
+
+
+def _statistics(matte: Matte, background: Frame) -> NDArray[np.float64] | None:
+    """``(4, 3)``: mean and deviation of Y, Cr, Cb: of the object, of the background. None without object."""
+    alpha = halved(matte.alpha, _STATISTICS_AT)
+    _, solid = cv2.threshold(alpha, _SOLID, 255, cv2.THRESH_BINARY)
+    if cv2.countNonZero(solid) < min(_FEWEST, solid.size):
+        return None
+    object_ = cv2.cvtColor(halved(matte.foreground, _STATISTICS_AT), cv2.COLOR_RGB2YCrCb)
+    behind = cv2.cvtColor(halved(background, _STATISTICS_AT), cv2.COLOR_RGB2YCrCb)
+    rows = [*cv2.meanStdDev(object_, mask=solid), *cv2.meanStdDev(behind)]
+    return np.array(rows, dtype=np.float64).reshape(4, 3)

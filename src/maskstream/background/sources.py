@@ -1,0 +1,159 @@
+"""Backgrounds: what they are and how they are opened."""
+
+from __future__ import annotations
+
+import math
+import os
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from maskstream.background.blur import BlurBackground
+from maskstream.background.colours import find_colour, parse_colour
+from maskstream.background.fit import Fit
+from maskstream.background.frames import Frame
+from maskstream.background.pictures import (
+    RATE,
+    FolderPictures,
+    Pictures,
+    VideoPictures,
+    is_image,
+    load_picture,
+)
+from maskstream.errors import InputError
+from maskstream.matte.matting import Matte
+from maskstream.video.images import IMAGE_SUFFIXES
+
+
+class Background(Protocol):
+    """What stands behind the object, frame by frame. Used by one thread at a time."""
+
+    def at(self, frame: Frame, matte: Matte, time: float | None) -> Frame:
+        """The background of one frame.
+
+        Args:
+            frame: ``(H, W, 3)`` uint8 RGB.
+            matte: of this frame.
+            time: seconds of the frame from the start of its video. None where it has none: the calls are then
+                counted, 24 to a second.
+
+        Returns:
+            ``(H, W, 3)`` uint8 RGB of the frame's size, C-contiguous; not to be written to, and valid until
+            the next call.
+        """
+        ...
+
+    def close(self) -> None:
+        """Close the files."""
+        ...
+
+
+def open_background(
+    what: str | os.PathLike[str],
+    fit: str = "cover",
+    position: tuple[float, float] = (0.5, 0.5),
+    *,
+    fill: str = "black",
+    fps: float | None = None,
+    strength: float = 0.03,
+    falloff: float = 0.0,
+) -> Background:
+    """Open a background by what the user calls it.
+
+    The words win over files of the same name; ``./blur`` is the file.
+
+    Args:
+        what: an image, a video file (it runs in a loop), a folder of images (the same), ``blur``, or a
+            colour: ``#00ff00``, ``rgb(0, 255, 0)``, ``green``.
+        fit: ``cover``, ``contain`` or ``stretch``; see `Fit`.
+        position: x and y, 0..1, of a picture that doesn't have the frame's shape.
+        fill: colour of the bars of ``contain``, and behind transparent images.
+        fps: pictures a second of a folder (24 if None), and of a video file that doesn't say.
+        strength: of the blur: its standard deviation as a fraction of the frame's height.
+        falloff: of the blur, 0..1: how much less the things near the object's foot are blurred than the top
+            of the frame.
+
+    Example:
+        >>> from maskstream.matte.matting import Matte
+        >>> frame = np.zeros((4, 6, 3), np.uint8)
+        >>> matte = Matte(np.zeros((4, 6), np.uint8), frame)
+        >>> background = open_background("green")
+        >>> background.at(frame, matte, 0.0)[0, 0].tolist()
+        [0, 255, 0]
+
+    Raises:
+        InputError: no such file, not an image or video that can be read, or an option out of its range.
+    """
+    name = os.fspath(what)
+    placed = Fit(fit, position, parse_colour(fill))
+    if fps is not None and not (math.isfinite(fps) and fps > 0):
+        raise InputError(f"{fps:g} pictures a second make no video; give a number above 0")
+    if name == "blur":
+        return BlurBackground(strength, falloff)
+    colour = find_colour(name)
+    if colour is not None:
+        return StillBackground(np.full((1, 1, 3), colour, dtype=np.uint8), Fit("stretch"))
+    path = Path(name)
+    if not name or not path.exists():
+        raise InputError(
+            f"{name}: no such file or folder; give an image, a video, a folder of images, "
+            "blur, or a colour like green or #00ff00"
+        )
+    if path.is_dir():
+        return MovingBackground(FolderPictures(path, fps or RATE, placed.fill), placed)
+    if is_image(path) or path.suffix.lower() in IMAGE_SUFFIXES:
+        return StillBackground(load_picture(path, placed.fill), placed)
+    return MovingBackground(VideoPictures(path, fps), placed)
+
+
+class StillBackground:
+    """One picture. It is resized once, and again when the size of the frames changes.
+
+    Args:
+        image: ``(h, w, 3)`` uint8 RGB.
+        fit: how it fills the frame.
+    """
+
+    def __init__(self, image: Frame, fit: Fit) -> None:
+        self._image, self._fit = image, fit
+        self._fitted = image
+
+    def at(self, frame: Frame, matte: Matte, time: float | None) -> Frame:
+        """The picture at the frame's size; always the same array."""
+        height, width = frame.shape[:2]
+        if self._fitted.shape[:2] != (height, width):
+            self._fitted = self._fit(self._image, height, width)
+        return self._fitted
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+class MovingBackground:
+    """Pictures that follow one another in time, in a loop.
+
+    Args:
+        pictures: where they come from.
+        fit: how they fill the frame.
+    """
+
+    def __init__(self, pictures: Pictures, fit: Fit) -> None:
+        self._pictures, self._fit = pictures, fit
+        self._calls = 0
+        self._shown: Frame | None = None
+        self._fitted: Frame | None = None
+
+    def at(self, frame: Frame, matte: Matte, time: float | None) -> Frame:
+        """The picture at the frame's time and size."""
+        picture = self._pictures.at(self._calls / RATE if time is None else time)
+        self._calls += 1
+        height, width = frame.shape[:2]
+        if self._fitted is None or picture is not self._shown or self._fitted.shape[:2] != (height, width):
+            aspect = self._pictures.pixel_aspect
+            self._shown, self._fitted = picture, self._fit(picture, height, width, aspect, quick=True)
+        return self._fitted
+
+    def close(self) -> None:
+        """Close the files."""
+        self._pictures.close()
