@@ -2,8 +2,8 @@ import cv2
 import numpy as np
 import pytest
 from maskstream.matte.matting import Matte
+from numbered_clips import plain
 
-from conftest import plain
 from maskstream.background.blur import BlurBackground
 
 

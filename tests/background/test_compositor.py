@@ -3,8 +3,8 @@ from itertools import pairwise
 import numpy as np
 import pytest
 from maskstream.matte.matting import Matte
+from numbered_clips import plain
 
-from conftest import plain
 from maskstream.background.compositor import CompositeConfig, Compositor
 from maskstream.errors import InputError
 

@@ -4,9 +4,9 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+from numbered_clips import nothing, number_of, plain
 from PIL import Image
 
-from conftest import nothing, number_of, plain
 from maskstream.background.sources import open_background
 from maskstream.errors import InputError
 
