@@ -1,6 +1,5 @@
 """``maskstream segment``: every option, every output, bad input of every kind, and interruptions."""
 
-import errno
 import json
 import os
 import re
@@ -10,13 +9,14 @@ import subprocess
 import sys
 import tracemalloc
 from fractions import Fraction
-from functools import cache
 from pathlib import Path
 
 import av
 import cv2
 import numpy as np
 import pytest
+from drawn_clip import FRAMES, HEIGHT, WIDTH
+from interruptions import Killed, at_call, fill_disk, kill, press_ctrl_c
 from PIL import Image
 
 from maskstream.cli import _outputs, _segment_job
@@ -30,39 +30,7 @@ from maskstream.streaming.segmenter import VideoSegmenter
 from maskstream.video.read import read_video
 from maskstream.video.write import VideoWriter
 
-FRAMES, HEIGHT, WIDTH = 8, 64, 96
 NAMES = [f"{i:05d}.png" for i in range(FRAMES)]
-
-
-@pytest.fixture(scope="session")
-def network():
-    """The shipped network, loaded once for all tests."""
-    if "live" not in load.shipped_models():
-        pytest.skip("no network is shipped in src/maskstream/weights/live")
-    return cache(load.load_model)
-
-
-@pytest.fixture(scope="session")
-def material(tmp_path_factory):
-    """A drawn clip as ``clip.mp4`` and as images in ``frames/``, and its true label maps ``0.png`` on."""
-    folder = tmp_path_factory.mktemp("material")
-    (folder / "frames").mkdir()
-    with VideoWriter(folder / "clip.mp4", fps=24) as writer:
-        for index, (frame, truth) in enumerate(draw_clip(FRAMES, HEIGHT, WIDTH, objects=2)):
-            writer.write(frame)
-            write_label_map(folder / f"{index}.png", truth)
-            Image.fromarray(frame).save(folder / "frames" / f"picture {index + 95}.png")
-    return folder
-
-
-@pytest.fixture
-def here(material, network, monkeypatch, tmp_path):
-    """A folder of a test's own, with the clip and its masks; the current one."""
-    for name in ("clip.mp4", *(f"{i}.png" for i in range(FRAMES))):
-        shutil.copy2(material / name, tmp_path)
-    monkeypatch.setattr(load, "load_model", network)
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
 
 
 def segment(*options):
@@ -613,22 +581,6 @@ def test_a_damaged_image_is_left_out_and_named(here, material, caplog):
 # Interruptions
 
 
-class Killed(BaseException):
-    """Stands for what gives a process no time to save anything."""
-
-
-def kill():
-    raise Killed
-
-
-def press_ctrl_c():
-    os.kill(os.getpid(), signal.SIGINT)
-
-
-def fill_disk():
-    raise OSError(errno.ENOSPC, "No space left on device", "somewhere")
-
-
 WORK = {
     "forward": ("clip.mp4", "--mask", "0.png", "--mask", "3=3.png"),
     "every second": ("clip.mp4", "--mask", "0.png", "--every", "2", "--end", "7"),
@@ -666,19 +618,6 @@ def results():
     """Label maps to the byte; of the video the times: an encoder's bytes are not ours to promise."""
     with read_video("over.mp4") as frames:
         return {"out": tree(Path("out")), "over": [(frame.time, frame.image.shape) for frame in frames]}
-
-
-def at_call(monkeypatch, owner, name, number, happens):
-    """Let something happen when a function is called for the ``number``-th time (from 0)."""
-    original, calls = getattr(owner, name), []
-
-    def wrapped(*args, **options):
-        calls.append(name)
-        if len(calls) == number + 1:
-            happens()
-        return original(*args, **options)
-
-    monkeypatch.setattr(owner, name, wrapped)
 
 
 @pytest.mark.parametrize(
