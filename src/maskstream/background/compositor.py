@@ -25,7 +25,7 @@ class CompositeConfig:
 
     Attributes:
         light_wrap: 0..1, how much the background's light bleeds over the object's edge.
-        match_colour: 0..1, how far the object's brightness, contrast and tint go towards the background's.
+        match_colour: 0..1, how far the object's exposure, contrast and tint go towards the background's.
 
     Raises:
         InputError: outside 0..1.

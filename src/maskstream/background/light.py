@@ -14,9 +14,12 @@ _STATISTICS_AT = 3  # halvings
 _RATE = 0.05  # of a new frame in the smoothed statistics: a change is followed within about a second
 _SOLID = 200  # alpha from which a pixel counts as the object's own
 _FEWEST = 16  # pixels of the object at the small size, to say anything about its colours
-# At full strength the object goes half the way, and no further than this: levels of brightness, levels of
-# either colour difference, and contrast.
-_SHARE, _MOST_LIGHT, _MOST_COLOUR, _MOST_CONTRAST = 0.5, 30.0, 12.0, 1.25
+# At full strength the object goes half the way, within these factors of exposure and of contrast (less looks
+# like fog), and takes on at most this share of the background's tint.
+_SHARE, _EXPOSURES, _CONTRASTS, _TINT = 0.5, (0.75, 1.15), (0.9, 1.2), 0.4
+_WHITE = 250.0  # brightness that highlights, two deviations above the mean, are not lifted over
+_MOST_TINT = 10.0  # levels of either colour difference
+_NEUTRAL = 128.0
 _LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)  # BT.601, as OpenCV's YCrCb
 _FROM_CHROMA = np.array([[1.403, 0.0], [-0.714, -0.344], [0.0, 1.773]], dtype=np.float32)  # Cr, Cb to R, G, B
 
@@ -34,7 +37,10 @@ def wrapped_light(matte: Matte, background: Frame) -> Frame:
 
 
 class ColourMatch:
-    """Shifts the object's mean and contrast gently towards the background's, in YCbCr.
+    """Shifts the object's exposure, contrast and tint gently towards the background's, in YCbCr.
+
+    The object's own colour is no tint: a green coat before a grey wall stays as it is, since the wall has no
+    tint to give; only before a bright red one it gets a touch of red.
 
     The means and spreads that it goes by (Reinhard et al., Color transfer between images, 2001) are smoothed
     over the frames, so that nothing flickers. The whole is affine in RGB: one call of OpenCV applies it.
@@ -57,14 +63,22 @@ class ColourMatch:
         if self.statistics is None:
             return np.eye(3, 4, dtype=np.float32)
         mean, spread, other_mean, other_spread = self.statistics
-        contrast = np.clip(other_spread[0] / max(spread[0], 1.0), 1 / _MOST_CONTRAST, _MOST_CONTRAST)
-        gain = self._strength * (contrast - 1)
-        limits = np.array([_MOST_LIGHT, _MOST_COLOUR, _MOST_COLOUR])
-        shift = self._strength * np.clip(_SHARE * (other_mean - mean), -limits, limits)
+        darkest, brightest = _EXPOSURES
+        brightest = max(1.0, min(brightest, _WHITE / max(mean[0] + 2 * spread[0], 1.0)))
+        exposure = self._factor(1 + _SHARE * (other_mean[0] / max(mean[0], 1.0) - 1), (darkest, brightest))
+        contrast = self._factor(other_spread[0] / max(spread[0], 1.0), _CONTRASTS)
+        given = _TINT * (other_mean[1:] - _NEUTRAL)
+        tint = np.clip(_SHARE * (other_mean - mean)[1:], np.minimum(given, 0), np.maximum(given, 0))
+        tint = self._strength * np.clip(tint, -_MOST_TINT, _MOST_TINT)
         matrix = np.eye(3, 4, dtype=np.float32)
-        matrix[:, :3] += gain * _LUMA
-        matrix[:, 3] = shift[0] - gain * mean[0] + _FROM_CHROMA @ shift[1:]
+        matrix[:, :3] += (contrast - 1) * _LUMA
+        matrix[:, 3] = (1 - contrast) * mean[0]
+        matrix *= exposure
+        matrix[:, 3] += _FROM_CHROMA @ tint
         return matrix
+
+    def _factor(self, wanted: float, limits: tuple[float, float]) -> float:
+        return 1 + self._strength * (min(max(wanted, limits[0]), limits[1]) - 1)
 
 
 def _statistics(matte: Matte, background: Frame) -> NDArray[np.float64] | None:
