@@ -22,7 +22,7 @@ _COARSE = 1.5  # pixels: a blur is computed at the size where its deviation is t
 _FINEST, _MASKED_AT = 0.75, 2
 _CLEAN = 0.125  # alpha from which a pixel is too much of the object to tell the background's colour
 _RIM = 0.01  # weight of such a pixel: it counts only where there is nothing else
-_FAR = 1e-4  # weight of the whole background's mean colour: counts only where there is nothing near
+_FAR = 1e-4  # weight of what is further away: it counts only where there is nothing near
 _NEAREST = 0.15  # of the blur's strength, at the object's foot, with the full falloff
 _FOOT_RATE = 0.1  # of a new frame in the smoothed foot line
 
@@ -32,7 +32,7 @@ class BlurBackground:
 
     A plain blur would spread the object's colours around it like a glow. So it is a normalised convolution
     (Knutsson and Westin, 1993), ``blur(frame * (1 - alpha)) / blur(1 - alpha)``, computed at a fraction of
-    the size. Where nothing of the background is near, its mean colour fills in.
+    the size. Where nothing of the background is near, a much wider blur fills in.
 
     With a falloff the blur grows with the distance, taken from the height in the picture: least from the
     object's foot down, most at the top of the frame.
@@ -63,10 +63,11 @@ class BlurBackground:
         alpha = halved(matte.alpha, shrinks)
         weighted = _background_only(halved(frame, shrinks), alpha)
         scale = 2.0**-shrinks
+        around = _surroundings(weighted)
         if self._falloff:
-            blurred = self._receding(weighted, alpha, near * scale, far * scale)
+            blurred = self._receding(weighted, around, alpha, near * scale, far * scale)
         else:
-            blurred = _blurred(weighted, far * scale)
+            blurred = _blurred(weighted, around, far * scale)
         result = self._frames.next(height, width)
         cv2.resize(blurred, (width, height), dst=result, interpolation=cv2.INTER_CUBIC)
         return result
@@ -74,18 +75,20 @@ class BlurBackground:
     def close(self) -> None:
         """Nothing is open."""
 
-    def _receding(self, weighted: Floats, alpha: NDArray[Any], near: float, far: float) -> Frame:
+    def _receding(
+        self, weighted: Floats, around: Floats, alpha: NDArray[Any], near: float, far: float
+    ) -> Frame:
         """Three strengths of blur, mixed row by row."""
         height, width = alpha.shape
         foot = max(1.0, self._smooth_foot(alpha) * height)
         distance = np.clip((foot - np.arange(height, dtype=np.float32)) / foot, 0, 1)
         wanted = near + (far - near) * distance
         levels = (near, math.sqrt(near * far), far)
-        mixed = _fill(_blurred(weighted, near), height, width)
+        mixed = _fill(_blurred(weighted, around, near), height, width)
         for low, high in pairwise(levels):
             share = np.clip((wanted - low) / (high - low), 0, 1).astype(np.float32)
             shares = np.repeat(share[:, None], width, axis=1)
-            stronger = _fill(_blurred(weighted, high), height, width)
+            stronger = _fill(_blurred(weighted, around, high), height, width)
             mixed = np.asarray(cv2.blendLinear(stronger, mixed, shares, 1 - shares), dtype=np.uint8)
         return mixed
 
@@ -101,9 +104,7 @@ class BlurBackground:
 
 def _halvings(factor: float, height: int, width: int) -> int:
     """How often an image can be halved before it is smaller than by this factor, or has next to no pixels."""
-    by_factor = int(math.log2(max(1.0, factor)))
-    by_size = int(math.log2(max(1.0, min(height, width) / 8)))
-    return min(by_factor, by_size)
+    return int(math.log2(max(1.0, min(factor, height / 8, width / 8))))
 
 
 def _background_only(frame: Frame, alpha: NDArray[Any]) -> Floats:
@@ -116,16 +117,24 @@ def _background_only(frame: Frame, alpha: NDArray[Any]) -> Floats:
     return np.asarray(cv2.multiply(with_one, weights, scale=1 / 255, dtype=cv2.CV_32F), dtype=np.float32)
 
 
-def _blurred(weighted: Floats, sigma: float) -> Frame:
+def _surroundings(weighted: Floats) -> Floats:
+    """The same some ten pixels high and blurred, so that almost every place has some background near."""
+    small = halved(weighted, _halvings(math.inf, *weighted.shape[:2]))
+    around = cv2.GaussianBlur(small, (9, 9), 1.5)
+    everywhere = np.array(cv2.mean(weighted)) * _FAR
+    everywhere[3] += 1e-20  # so that a frame which is all object gives black, not 0 / 0
+    return np.asarray(cv2.add(around, everywhere), dtype=np.float32)
+
+
+def _blurred(weighted: Floats, around: Floats, sigma: float) -> Frame:
     """``(h', w', 3)`` uint8: the blurred background, at the size that suffices for this blur."""
     shrinks = _halvings(sigma / _COARSE, *weighted.shape[:2])
     small = halved(weighted, shrinks)
     sigma *= 2.0**-shrinks
     side = 2 * math.ceil(2.5 * sigma) + 1
     blurred = cv2.GaussianBlur(small, (side, side), sigma)
-    everywhere = np.array(cv2.mean(weighted)) * _FAR
-    everywhere[3] += 1e-9  # so that a frame which is all object gives black, not 0 / 0
-    cv2.add(blurred, everywhere, dst=blurred)
+    height, width = blurred.shape[:2]
+    blurred = cv2.scaleAdd(cv2.resize(around, (width, height)), _FAR, blurred)
     total = cv2.extractChannel(blurred, 3)
     colours = cv2.cvtColor(blurred, cv2.COLOR_RGBA2RGB)
     return np.asarray(

@@ -117,7 +117,8 @@ class Compositor:
         strip: tuple[slice, slice],
         result: Frame,
     ) -> None:
-        alpha, shown, target = matte.alpha[strip], matte.foreground[strip], result[strip]
+        alpha, target = matte.alpha[strip], result[strip]
+        shown: NDArray[Any] = matte.foreground[strip]
         share, spare, lit = self._buffers(*alpha.shape)
         if tint is not None:
             shown = cv2.transform(shown, tint, dst=lit)
