@@ -25,6 +25,7 @@ EXTRAS = {
     "onnx": "train",
     "tensorboard": "train",
     "pycocotools": "coco",
+    "pymatting": "matting",
 }
 
 
