@@ -204,6 +204,61 @@ class SegmentOutputs(Places):
         return png_colour_type(path) == PALETTE
 
 
+@dataclass(frozen=True)
+class ReplaceOutputs(Places):
+    """Where ``maskstream replace`` writes.
+
+    Attributes:
+        picture: video, or folder that gets a PNG for each frame.
+        matte: the same of the matte, in grey; None: not wanted.
+    """
+
+    kind: ClassVar[str] = "pictures"
+    suffixes: ClassVar[tuple[str, ...]] = VIDEO_SUFFIXES
+
+    picture: Path
+    matte: Path | None = None
+
+    @classmethod
+    def named(cls, output: Path | None, matte: Path | None) -> ReplaceOutputs:
+        """What the endings of names ask for.
+
+        Raises:
+            InputError: nothing is asked for, or what can't be written.
+        """
+        if output is None:
+            raise InputError("nothing to write; give -o out.mp4 (or .mov, .webm, .mkv, or a folder for PNGs)")
+        paths = [path.resolve() if path.name in ("", "..") else path for path in (output, matte) if path]
+        for path in paths:
+            if path.suffix and not path.is_dir() and path.suffix.lower() not in VIDEO_SUFFIXES:
+                raise InputError(
+                    f"{path}: can't write {path.suffix} files; name a folder for PNGs, or a file ending in "
+                    f"{', '.join(VIDEO_SUFFIXES)}"
+                )
+        if len({path.resolve() for path in paths}) < len(paths):
+            raise InputError(f"{paths[1]}: is both -o and --matte; name another")
+        return cls(*paths)
+
+    @property
+    def folders(self) -> list[Path]:
+        """Those without an ending."""
+        return [path for path in self._named if not path.suffix or path.is_dir()]
+
+    @property
+    def files(self) -> list[Path]:
+        """The videos."""
+        return [path for path in self._named if path not in self.folders]
+
+    @property
+    def _named(self) -> list[Path]:
+        return [self.picture, *([] if self.matte is None else [self.matte])]
+
+    @staticmethod
+    def owns(path: Path) -> bool:
+        """Whether a file is a PNG as they are written here: of colours, with alpha or without, or grey."""
+        return png_colour_type(path) in (GREY, RGB, RGBA)
+
+
 def publish(finished: Path, folder: Path) -> None:
     """Move a finished folder's files to where they belong; may be called again if it was cut short."""
     if not folder.exists():

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from maskstream.cli._model_options import add_model_arguments, identity, make_segmenter
+from maskstream.cli._option_types import object_ids
 
 if TYPE_CHECKING:
     from maskstream.video.probe import VideoInfo
@@ -45,7 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     out.add_argument("--overwrite", action="store_true", help="replace outputs that exist")
     what = parser.add_argument_group("what")
-    what.add_argument("--ids", type=_ids, metavar="1,3", help="only these objects of the masks")
+    what.add_argument("--ids", type=object_ids, metavar="1,3", help="only these objects of the masks")
     what.add_argument("--start", type=int, default=0, metavar="FRAME", help="first frame (0)")
     what.add_argument("--end", type=int, metavar="FRAME", help="frame to stop before")
     what.add_argument("--every", type=int, default=1, metavar="N", help="only every N-th frame (1)")
@@ -65,7 +66,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Check everything, segment, then draw what else was asked for."""
     from maskstream.cli._outputs import SegmentOutputs
-    from maskstream.cli._segment_job import Range, SegmentJob, framed, read_masks
+    from maskstream.cli._segment_job import Range, SegmentJob, check_names, framed, read_masks
     from maskstream.errors import InputError
     from maskstream.video.probe import probe
 
@@ -73,7 +74,7 @@ def run(args: argparse.Namespace) -> int:
     info = probe(args.input)
     frames = Range(args.start, args.end, args.every)
     frames.check(info)
-    _check_names(info)
+    check_names(info)
     given = args.mask or _annotation(info, frames.start)
     if not given:
         raise InputError(f"{args.input}: nothing is marked; give --mask first.png (or --mask FRAME=mask.png)")
@@ -98,19 +99,6 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _check_names(info: VideoInfo) -> None:
-    """Refuse images whose label maps would have the same name."""
-    from maskstream.errors import InputError
-
-    seen: dict[str, Path] = {}
-    for path in info.images:
-        if (other := seen.setdefault(path.stem, path)) is not path:
-            raise InputError(
-                f"{info.path}: {other.name} and {path.name} would both give {path.stem}.png; "
-                "remove one of them"
-            )
-
-
 def _annotation(info: VideoInfo, start: int) -> list[str]:
     """The first mask of a DAVIS-style sequence: ``Annotations`` where ``JPEGImages`` is in the path."""
     parts = info.path.resolve().parts
@@ -124,10 +112,3 @@ def _annotation(info: VideoInfo, start: int) -> list[str]:
 def _say(text: str, args: argparse.Namespace) -> None:
     if not args.quiet:
         print(text, file=sys.stderr)
-
-
-def _ids(text: str) -> tuple[int, ...]:
-    try:
-        return tuple(int(part) for part in text.split(","))
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r}: give object ids with commas between, as 1,3") from None
