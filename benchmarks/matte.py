@@ -107,6 +107,7 @@ def main() -> None:
         "--data", type=Path, default=os.environ.get("MASKSTREAM_DATA"), help="the data folder"
     )
     parser.add_argument("--sheets", type=Path, help="folder for contact sheets")
+    parser.add_argument("--each", action="store_true", help="a table for each clip")
     parser.add_argument("--quick", action="store_true", help="8 frames of 360 lines")
     args = parser.parse_args()
     if args.quick:
@@ -116,14 +117,20 @@ def main() -> None:
     runtime = load_model("live", threads=1) if "network" in args.source else None
     sources = {name: source(name, runtime, args.noise) for name in args.source}
     print(f"{size[1]}x{size[0]}, {args.frames} frames of each clip")
+    groups: dict[str, list[Clip]] = {}
     if "drawn" in args.only:
-        report("drawn", drawn_clips(size), STAGES, sources, args.frames, args.sheets)
+        groups["drawn"] = drawn_clips(size)
     if "cutouts" in args.only:
         if args.data is None:
             parser.error("cut-outs need --data or MASKSTREAM_DATA; leave them out with --only drawn key")
-        report("cut-outs", cutout_clips(args.data, size), STAGES, sources, args.frames, args.sheets)
+        groups["cut-outs"] = cutout_clips(args.data, size)
+    if args.each:
+        groups = {clip.name: [clip] for clips in groups.values() for clip in clips}
+    for title, clips in groups.items():
+        report(title, clips, STAGES, sources, args.frames, args.sheets)
     if "key" in args.only:
-        report("screens", screen_clips(size), KEYS, sources, args.frames, args.sheets)
+        for clip in screen_clips(size):
+            report(clip.name, [clip], KEYS, sources, args.frames, args.sheets)
 
 
 # What a network says

@@ -26,6 +26,7 @@ Floats = NDArray[np.float32]
 Bytes = NDArray[np.uint8]
 Points = NDArray[np.float64]
 Size = tuple[int, int]  # (height, width)
+Colour = tuple[int, int, int]
 
 SUBPIXEL_BITS = 4
 FINER = 2  # objects are drawn this many times as large, then shrunk
@@ -72,30 +73,39 @@ class Clip:
 
 
 def drawn_clips(size: Size) -> list[Clip]:
-    """Hair, a waving hand, a fast racket and something out of focus, before a drawn place that moves."""
+    """Hair, a waving hand, a fast racket and something out of focus, before a drawn place that moves.
 
-    def clip(name: str, layer: Callable[[Size], Layer], seed: int, samples: int, blur: float = LENS) -> Clip:
-        return Clip(name, lambda: compose(layer(size), drawn_place(size, seed), size, samples, blur))
+    And hair once more, nearly still and before a still place, as from a tripod.
+    """
+
+    def clip(
+        name: str, layer: Callable[[], Layer], place: Callable[[], Backdrop], samples: int, blur: float = LENS
+    ) -> Clip:
+        return Clip(name, lambda: compose(layer(), place(), size, samples, blur))
 
     return [
-        clip("hair", person, 1, 6),
-        clip("hand", hand, 2, 5),
-        clip("racket", racket, 3, 16),
-        clip("out-of-focus", ball, 4, 3, blur=7.0),
+        clip("hair", lambda: person(size), lambda: drawn_place(size, 1), 6),
+        clip("tripod", lambda: person(size, speed=0.1), lambda: cycle([next(drawn_place(size, 9))]), 2),
+        clip("hand", lambda: hand(size), lambda: drawn_place(size, 2), 5),
+        clip("racket", lambda: racket(size), lambda: drawn_place(size, 3), 16),
+        clip("out of focus", lambda: ball(size), lambda: drawn_place(size, 4), 3, blur=7.0),
     ]
 
 
 def screen_clips(size: Size) -> list[Clip]:
-    """A person with hair and a green shirt before a green and a dim yellow screen, whose light spills."""
+    """A person before a green screen (in a green shirt too) and a dim yellow one, whose light spills."""
 
-    def clip(name: str, colour: tuple[int, int, int], seed: int) -> Clip:
+    def clip(name: str, colour: Colour, shirt: Colour) -> Clip:
         def play() -> Iterator[TruthFrame]:
-            layer = person(size, seed, shirt=GREEN_SHIRT)
-            return compose(layer, screen(size, colour, seed), size, 3, LENS, spill=colour)
+            return compose(person(size, 5, shirt), screen(size, colour), size, 3, LENS, spill=colour)
 
         return Clip(name, play)
 
-    return [clip("green screen", GREEN_SCREEN, 5), clip("dim yellow screen", YELLOW_SCREEN, 6)]
+    return [
+        clip("green screen", GREEN_SCREEN, SHIRT),
+        clip("green screen, green shirt", GREEN_SCREEN, GREEN_SHIRT),
+        clip("dim yellow screen", YELLOW_SCREEN, SHIRT),
+    ]
 
 
 def cutout_clips(data: Path, size: Size) -> list[Clip]:
@@ -125,7 +135,7 @@ def cutout_clips(data: Path, size: Size) -> list[Clip]:
 
 
 def compose(
-    layer: Layer, backdrop: Backdrop, size: Size, samples: int, blur: float, spill: tuple | None = None
+    layer: Layer, backdrop: Backdrop, size: Size, samples: int, blur: float, spill: Colour | None = None
 ) -> Iterator[TruthFrame]:
     """Put an object before a place.
 
@@ -160,7 +170,7 @@ def compose(
         yield TruthFrame(np.clip(np.round(frame), 0, 255).astype(np.uint8), alpha, foreground)
 
 
-def spilled(foreground: Bytes, coverage: Floats, colour: tuple[int, int, int]) -> Floats:
+def spilled(foreground: Bytes, coverage: Floats, colour: Colour) -> Floats:
     """The object in a screen's light, which is strongest at its edges."""
     around = cv2.GaussianBlur(1 - coverage, (0, 0), foreground.shape[0] / 60)
     light = (0.06 + 0.3 * around)[..., None]
@@ -175,11 +185,11 @@ def drawn_place(size: Size, seed: int) -> Backdrop:
     return (frame for frame, _ in draw_clip(10**9, *size, objects=1, seed=seed))
 
 
-def screen(size: Size, colour: tuple[int, int, int], seed: int) -> Backdrop:
+def screen(size: Size, colour: Colour) -> Backdrop:
     """A screen that is lit unevenly and has folds, with the grey stand of a lamp before it."""
     height, width = size
     y, x = np.mgrid[0 : 1 : height * 1j, 0 : 1 : width * 1j].astype(np.float32)
-    light = 1.08 - 0.5 * ((x - 0.4) ** 2 + (y - 0.35) ** 2) + 0.03 * np.sin(34 * x + 2 * np.sin(5 * y) + seed)
+    light = 1.08 - 0.5 * ((x - 0.4) ** 2 + (y - 0.35) ** 2) + 0.03 * np.sin(34 * x + 2 * np.sin(5 * y))
     picture = np.clip(light[..., None] * np.float32(colour), 0, 255).astype(np.uint8)
     stand = np.s_[height // 3 :, round(0.06 * width) : round(0.075 * width)]
     picture[stand] = (74, 72, 76)
@@ -211,7 +221,7 @@ class Stroke(NamedTuple):
 
     points: Points
     thickness: float
-    colour: tuple[int, int, int]
+    colour: Colour
 
 
 def drawn_layer(
@@ -263,7 +273,7 @@ def ellipse(x: float, y: float, a: float, b: float) -> Points:
     return np.stack([x + a * np.cos(angle), y + b * np.sin(angle)], axis=1)
 
 
-def person(size: Size, seed: int = 1, shirt: tuple[int, int, int] = SHIRT) -> Layer:
+def person(size: Size, seed: int = 1, shirt: Colour = SHIRT, speed: float = 1.0) -> Layer:
     """Head and shoulders with loose strands of hair that sway, up to two pixels wide at 720 lines."""
     generator = np.random.default_rng(seed)
     count = 420
@@ -300,7 +310,8 @@ def person(size: Size, seed: int = 1, shirt: tuple[int, int, int] = SHIRT) -> La
             0.06 * np.sin(0.15 * time),
         )
 
-    return drawn_layer(size, seed + 20, strokes, pose)
+    layer = drawn_layer(size, seed + 20, strokes, pose)
+    return lambda time: layer(speed * time)
 
 
 def hand(size: Size) -> Layer:
