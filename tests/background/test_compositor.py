@@ -37,6 +37,15 @@ def test_where_alpha_is_0_or_255_nothing_is_rounded(size):
     assert np.array_equal(result, np.where(alpha[..., None] == 255, foreground, background))
 
 
+def test_a_small_object_leaves_all_around_it_alone():
+    alpha, foreground, background = np.zeros((300, 500), np.uint8), noise(1, 300, 500), noise(2, 300, 500)
+    alpha[101:150, 203:290] = noise(0, 49, 87, ())
+    result = Compositor()(Matte(alpha, foreground), background)
+    share = alpha[..., None] / 255
+    assert np.abs(result - (share * foreground + (1 - share) * background)).max() < 1
+    assert np.array_equal(result[alpha == 0], background[alpha == 0])
+
+
 def test_without_an_object_the_background_is_all():
     background = noise(2)
     config = CompositeConfig(light_wrap=1, match_colour=1)

@@ -16,7 +16,7 @@ from maskstream.matte.matting import Matte
 
 Flat = np.ndarray[tuple[int], np.dtype[np.uint8]]
 
-_STRIP = 1 << 17  # pixels worked on at a time; their buffers stay in the processor's cache
+_STRIP = 1 << 16  # pixels worked on at a time; their buffers stay in the processor's cache
 
 
 @dataclass(frozen=True)
