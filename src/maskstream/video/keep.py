@@ -37,6 +37,16 @@ _PLAIN_KEYS = {
 }
 
 
+#: ISO 639-2 codes that a mov has under their other name only; it has none for srp, mkd, gle and hrv.
+# fmt: off
+_MOV_LANGUAGES = {
+    "fre": "fra", "deu": "ger", "nld": "dut", "swe": "sve", "ell": "gre", "isl": "ice",
+    "zho": "chi", "cze": "ces", "slo": "slk", "rum": "ron", "sqi": "alb", "msa": "may",
+    "fas": "per", "hye": "arm", "kat": "geo", "cym": "wel", "eus": "baq",
+}
+# fmt: on
+
+
 class Fate(StrEnum):
     """What becomes of a stream."""
 
@@ -91,8 +101,8 @@ class Plan:
         return f"{self.stream} is {self.outcome}"
 
 
-def plan_streams(source: InputContainer, container: str) -> list[Plan]:
-    """What becomes of each stream of an open file in a container (FFmpeg's name), in order.
+def plan_streams(source: InputContainer, container: str | None) -> list[Plan]:
+    """What becomes of each stream of an open file in a container (FFmpeg's name; None: images), in order.
 
     Copied are sound and subtitles that the container can hold, cover pictures, and fonts in Matroska. Other
     sound and text subtitles are re-encoded. Left out are data, subtitles that are pictures in an mp4 or
@@ -104,14 +114,17 @@ def plan_streams(source: InputContainer, container: str) -> list[Plan]:
     return [_plan(stream, container, stream.index == first) for stream in source.streams]
 
 
-def _plan(stream: Stream, container: str, drawn: bool) -> Plan:
+def _plan(stream: Stream, container: str | None, drawn: bool) -> Plan:
     cover = stream.type == "video" and bool(stream.disposition & Disposition.attached_pic)
     kind = "cover" if cover else stream.type
     context = stream.codec_context
     codec = context.codec.canonical_name if context else _codec_name(stream)
-    fate, encoder, why = Fate.LEFT_OUT, None, f"{_FILES[container]} can't hold {codec}"
+    fate, encoder = Fate.LEFT_OUT, None
+    why = f"{_FILES[container]} can't hold {codec}" if container else "images hold no other streams"
     if drawn:
         fate, why = Fate.DRAWN, ""
+    elif container is None:
+        pass
     elif kind == "data":
         if stream.discard == Discard.all:
             fate, why = Fate.COPIED, "the chapters"
@@ -181,6 +194,8 @@ def stream_metadata(stream: Stream, container: str) -> dict[str, str]:
     if container not in ("mp4", "mov"):
         for key in ("handler_name", "vendor_id"):
             kept.pop(key, None)
+    if container == "mov" and "language" in kept:
+        kept["language"] = _MOV_LANGUAGES.get(kept["language"], kept["language"])
     return kept
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -226,7 +227,9 @@ def _probe_stream(path: Path, container: InputContainer, stream: VideoStream) ->
     if stream.duration is not None and time_base:
         duration: Fraction | None = stream.duration * time_base
     else:
-        duration = Fraction(container.duration, av.time_base) if container.duration else None
+        duration = _tagged_duration(stream)
+        if duration is None and container.duration:
+            duration = Fraction(container.duration, av.time_base)
     estimate = round(duration * rate) if duration and rate else None
     orientation = Orientation.of(frame)
     aspect = fraction(stream.sample_aspect_ratio) or Fraction(1)
@@ -255,6 +258,12 @@ def _probe_stream(path: Path, container: InputContainer, stream: VideoStream) ->
             if s.codec_context is not None
         ),
     )
+
+
+def _tagged_duration(stream: VideoStream) -> Fraction | None:
+    """What Matroska says of one stream in a tag, ``00:01:02.500000000``; the file may last longer."""
+    found = re.fullmatch(r"(\d+):(\d+):(\d+(?:\.\d+)?)", stream.metadata.get("DURATION", ""))
+    return int(found[1]) * 3600 + int(found[2]) * 60 + Fraction(found[3]) if found else None
 
 
 def _first_frame(container: InputContainer, stream: VideoStream) -> av.VideoFrame | None:

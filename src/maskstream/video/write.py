@@ -280,18 +280,18 @@ class VideoWriter:
     def _add_video(self, output: OutputContainer, width: int, height: int) -> VideoStream:
         like, encoder = self._like, self._encoder
         tags = like.conversion if like else ColourTags(BT709 if height >= 720 else BT601, LIMITED)
-        if encoder.limited:
+        # What knows no range, or had another because it was RGB, is limited: players expect that of a video.
+        if encoder.limited or (like and av.VideoFormat(like.pixel_format).is_rgb):
             tags = replace(tags, range=LIMITED)
         pixel_format = encoder.alpha if self._alpha and encoder.alpha else encoder.pixel_format
         self._convert = YuvConverter(tags.for_writing(), pixel_format)
         tags = self._convert.tags
         quality = {encoder.quality: str(self._crf)} if encoder.quality else {}
+        name = encoder.name_for(width)
         try:
-            stream = output.add_stream(encoder.name, rate=self._rate, options={**encoder.options, **quality})
+            stream = output.add_stream(name, rate=self._rate, options={**encoder.options, **quality})
         except UnknownCodecError as error:
-            raise InputError(
-                f"{self._path}: this PyAV has no {encoder.name} encoder; use another codec"
-            ) from error
+            raise InputError(f"{self._path}: this PyAV has no {name} encoder; use another codec") from error
         assert isinstance(stream, VideoStream)
         even = int(encoder.even)
         stream.width, stream.height = width + width % 2 * even, height + height % 2 * even
@@ -311,7 +311,7 @@ class VideoWriter:
             context.open()
         except FFmpegError as error:
             raise InputError(
-                f"{self._path}: the encoder {encoder.name} can't be used here "
+                f"{self._path}: the encoder {name} can't be used here "
                 f"({(error.strerror or str(error)).lower()}); use another codec"
             ) from error
         return stream
