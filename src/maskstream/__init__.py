@@ -6,7 +6,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from maskstream.background.compositor import CompositeConfig
+    from maskstream.background.sources import open_background
     from maskstream.errors import InputError
+    from maskstream.matte.config import KeyConfig, MatteConfig
+    from maskstream.replacement.replacer import BackgroundReplacer, Kept
     from maskstream.runtime.load import load_model
     from maskstream.streaming.ensemble import EnsembleSegmenter, Member
     from maskstream.streaming.memory import MemoryPolicy
@@ -18,27 +22,39 @@ if TYPE_CHECKING:
 
 # Imported when first used, so that `import maskstream` and the command line start at once.
 _HOMES = {
+    "BackgroundReplacer": "maskstream.replacement.replacer",
+    "CompositeConfig": "maskstream.background.compositor",
     "EnsembleSegmenter": "maskstream.streaming.ensemble",
     "InputError": "maskstream.errors",
+    "Kept": "maskstream.replacement.replacer",
+    "KeyConfig": "maskstream.matte.config",
+    "MatteConfig": "maskstream.matte.config",
     "Member": "maskstream.streaming.ensemble",
     "MemoryPolicy": "maskstream.streaming.memory",
     "Segmentation": "maskstream.streaming.segmentation",
     "VideoSegmenter": "maskstream.streaming.segmenter",
     "VideoWriter": "maskstream.video.write",
     "load_model": "maskstream.runtime.load",
+    "open_background": "maskstream.background.sources",
     "probe": "maskstream.video.probe",
     "read_video": "maskstream.video.read",
 }
 
 __all__ = [
+    "BackgroundReplacer",
+    "CompositeConfig",
     "EnsembleSegmenter",
     "InputError",
+    "Kept",
+    "KeyConfig",
+    "MatteConfig",
     "Member",
     "MemoryPolicy",
     "Segmentation",
     "VideoSegmenter",
     "VideoWriter",
     "load_model",
+    "open_background",
     "probe",
     "read_video",
 ]

@@ -2,7 +2,9 @@
 
 import numpy as np
 import pytest
+from PIL import Image
 
+from maskstream.background.compositor import CompositeConfig
 from maskstream.background.sources import open_background
 from maskstream.errors import InputError
 from maskstream.masks.palette import present_ids
@@ -123,9 +125,16 @@ def test_a_green_screen_needs_no_object():
     assert replaced.alpha[25, 30] == 255
 
 
-def test_a_restored_replacer_goes_on_to_the_same_bytes():
+@pytest.mark.parametrize("background", ["white", "blur", "moving"])
+def test_a_restored_replacer_goes_on_to_the_same_bytes(background, tmp_path):
+    for number in range(5):
+        shade = np.full((8, 8, 3), 50 * number, np.uint8)
+        Image.fromarray(shade).save(tmp_path / f"{number}.png")
+
     def made():
-        return BackgroundReplacer(Truth(), open_background("white"))
+        what = tmp_path if background == "moving" else background
+        behind = open_background(what, falloff=0.5)
+        return BackgroundReplacer(Truth(), behind, composite=CompositeConfig(match_colour=0.5))
 
     noise = np.random.default_rng(0).integers(0, 12, (6, HEIGHT, WIDTH, 3), np.uint8)
     frames = [picture(label_map()) + some for some in noise]

@@ -75,6 +75,14 @@ class BlurBackground:
     def close(self) -> None:
         """Nothing is open."""
 
+    def state(self) -> dict[str, NDArray[Any]]:
+        """Where the object stood, for the falloff."""
+        return {} if self._foot is None else {"foot": np.array(self._foot)}
+
+    def restore(self, arrays: dict[str, NDArray[Any]]) -> None:
+        """Take on what ``state`` told."""
+        self._foot = float(arrays["foot"]) if "foot" in arrays else None
+
     def _receding(
         self, weighted: Floats, around: Floats, alpha: NDArray[Any], near: float, far: float
     ) -> Frame:

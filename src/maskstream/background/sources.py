@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 import os
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from maskstream.background.blur import BlurBackground
 from maskstream.background.colours import find_colour, parse_colour
@@ -46,6 +47,14 @@ class Background(Protocol):
 
     def close(self) -> None:
         """Close the files."""
+        ...
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """What is remembered from frame to frame."""
+        ...
+
+    def restore(self, arrays: dict[str, NDArray[Any]]) -> None:
+        """Take on what ``state`` told of the same background."""
         ...
 
 
@@ -129,6 +138,13 @@ class StillBackground:
     def close(self) -> None:
         """Nothing is open."""
 
+    def state(self) -> dict[str, NDArray[Any]]:
+        """Nothing is remembered."""
+        return {}
+
+    def restore(self, arrays: dict[str, NDArray[Any]]) -> None:
+        """Nothing is remembered."""
+
 
 class MovingBackground:
     """Pictures that follow one another in time, in a loop.
@@ -157,3 +173,11 @@ class MovingBackground:
     def close(self) -> None:
         """Close the files."""
         self._pictures.close()
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """How many frames there were, which counts where they have no times."""
+        return {"calls": np.array(self._calls)}
+
+    def restore(self, arrays: dict[str, NDArray[Any]]) -> None:
+        """Go on after as many frames."""
+        self._calls = int(arrays["calls"])

@@ -195,10 +195,15 @@ class BackgroundReplacer:
     def state(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
         """Everything that is remembered from frame to frame, as plain data and arrays."""
         state, arrays = ({}, {}) if self._segmenter is None else self._segmenter.state()
-        arrays = {f"segmenter/{name}": array for name, array in arrays.items()}
-        arrays |= {f"matting/{name}": array for name, array in self._matting.state().items()}
-        arrays |= {f"compositor/{name}": array for name, array in self._compositor.state().items()}
-        return {"segmenter": state}, arrays
+        parts = {
+            "segmenter": arrays,
+            "matting": self._matting.state(),
+            "compositor": self._compositor.state(),
+            "background": {} if self.background is None else self.background.state(),
+        }
+        return {"segmenter": state}, {
+            f"{part}/{name}": array for part, arrays in parts.items() for name, array in arrays.items()
+        }
 
     def restore(self, state: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> None:
         """Take on what ``state`` told of a replacer of the same network and settings."""
@@ -211,3 +216,5 @@ class BackgroundReplacer:
             self._segmenter.restore(state["segmenter"], of("segmenter"))
         self._matting.restore(of("matting"))
         self._compositor.restore(of("compositor"))
+        if self.background is not None:
+            self.background.restore(of("background"))
