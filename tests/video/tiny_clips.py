@@ -47,6 +47,7 @@ def clip_maker(folder: Path) -> ClipMaker:
         pixel_format: str = "yuv444p",
         gop: int = 12,
         audio_tracks: int = 0,
+        aspect: Fraction = Fraction(1),
     ) -> Path:
         height, width = images[0].shape[:2]
         used = written_as or tags or ColourTags(6, 1)
@@ -57,6 +58,8 @@ def clip_maker(folder: Path) -> ClipMaker:
             stream.width, stream.height, stream.pix_fmt = width, height, pixel_format
             stream.codec_context.time_base = stream.time_base = TICK
             stream.codec_context.gop_size, stream.codec_context.thread_count = gop, 1
+            if aspect != 1:
+                stream.codec_context.sample_aspect_ratio = aspect
             if tags:
                 context = stream.codec_context
                 context.colorspace, context.color_range = tags.matrix, tags.range

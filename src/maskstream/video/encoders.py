@@ -51,6 +51,13 @@ class Encoder:
     limited: bool = False
     odd_widths: str | None = None
 
+    def keeps_pixel_shape(self, container: str) -> bool:
+        """Whether pixels that are no squares can be told: by mp4 and mov, else by H.264 and HEVC themselves.
+
+        Matroska and WebM could, but PyAV has no way to say it to them.
+        """
+        return container in ("mp4", "mov") or self.name.startswith(("libx264", "libx265", "h264", "hevc"))
+
     def name_for(self, width: int) -> str:
         """FFmpeg's name of the encoder that takes pictures of a width."""
         return self.odd_widths if self.odd_widths and width % 2 else self.name

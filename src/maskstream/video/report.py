@@ -138,7 +138,12 @@ def _changes(info: VideoInfo, output: Path, alpha: bool) -> tuple[str, ...]:
         changes.append(f"{info.bits} bits become 8")
     if alpha:
         changes.append("its alpha is not read")
-    if output.suffix and encoder_for(output).even and (info.width % 2 or info.height % 2):
+    if not output.suffix:
+        return tuple(changes)
+    encoder = encoder_for(output)
+    if info.sample_aspect_ratio != 1 and not encoder.keeps_pixel_shape(container_of(output)):
+        changes.append("the shape of its pixels is lost")
+    if encoder.even and (info.width % 2 or info.height % 2):
         width, height = info.width + info.width % 2, info.height + info.height % 2
         changes.append(f"made {width}x{height} by repeating its last column or row")
     return tuple(changes)

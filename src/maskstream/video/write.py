@@ -101,6 +101,9 @@ class VideoWriter:
             raise InputError(f"{path}: its folder does not exist; make it first")
         if crf is not None and self._encoder.quality is None:
             logger.warning("%s: %s has no such quality; crf %d is not used", path, self._encoder.name, crf)
+        shape = like.sample_aspect_ratio if like else 1
+        if shape != 1 and not self._encoder.keeps_pixel_shape(self._format):
+            logger.warning("%s: the shape of its pixels, %s, is lost in %s", path, shape, self._path.suffix)
         self._alpha = alpha
         self._like = like
         rate = Fraction(fps).limit_denominator(1001) if fps else like.frame_rate if like else None
