@@ -71,7 +71,7 @@ def test_a_screen_spills_on_the_object_and_the_truth_is_clean(clip):
     opaque = alpha == 255
     before = np.abs(frame[opaque] - screen).mean()
     assert before < np.abs(foreground[opaque] - screen).mean()
-    assert np.abs(frame[opaque].astype(int) - foreground[opaque]).mean() > 2 * matte_clips.NOISE
+    assert np.abs(frame[opaque].astype(int) - foreground[opaque]).mean() > 2  # noise alone: 1.2
 
 
 @pytest.mark.data
