@@ -85,7 +85,7 @@ def drawn_clips(size: Size) -> list[Clip]:
 
     return [
         clip("hair", lambda: person(size), lambda: drawn_place(size, 1), 6),
-        clip("tripod", lambda: person(size, speed=0.1), lambda: cycle([next(drawn_place(size, 9))]), 2),
+        clip("tripod", lambda: person(size, speed=0.02), lambda: cycle([next(drawn_place(size, 9))]), 2),
         clip("hand", lambda: hand(size), lambda: drawn_place(size, 2), 5),
         clip("racket", lambda: racket(size), lambda: drawn_place(size, 3), 16),
         clip("out of focus", lambda: ball(size), lambda: drawn_place(size, 4), 3, blur=7.0),
