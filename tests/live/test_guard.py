@@ -1,0 +1,172 @@
+"""The guard: nothing but a true composite or the slate ever gets a seal."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+
+from maskstream.live.guard import Composite, Guard, GuardConfig, Reason, Sealed
+
+HEIGHT, WIDTH = 24, 32
+ROOM, BACKGROUND, PERSON, SLATE = (250, 0, 250), (0, 200, 0), (90, 80, 70), (9, 9, 9)
+
+
+@dataclass
+class Captured:
+    captured: float
+    image: np.ndarray
+
+
+def flat(colour):
+    return np.full((HEIGHT, WIDTH, 3), colour, np.uint8)
+
+
+def frame(time=0.0):
+    image = flat(ROOM)
+    image[8:20, 10:20] = PERSON
+    return Captured(time, image)
+
+
+def person():
+    alpha = np.zeros((HEIGHT, WIDTH), np.uint8)
+    alpha[8:20, 10:20] = 255
+    return alpha
+
+
+def compose(captured, alpha):
+    background = flat(BACKGROUND)
+    return Composite(np.where(alpha[..., None] > 0, captured.image, background), alpha, background)
+
+
+def guard(compose=compose, **config):
+    return Guard(compose, flat(SLATE), GuardConfig(**config))
+
+
+def shows_the_room(sealed):
+    return (sealed.image == ROOM).all(-1).any()
+
+
+def is_slate(sealed, reason):
+    return sealed.slate == reason and (sealed.image == SLATE).all() and sealed.captured is None
+
+
+def test_a_composite_is_let_through_with_its_time():
+    sealed = guard().seal(frame(3.5), person())
+    assert (sealed.slate, sealed.captured) == (None, 3.5)
+    assert (sealed.image[person() > 0] == PERSON).all()
+    assert (sealed.image[person() == 0] == BACKGROUND).all()
+
+
+def test_nobody_else_can_seal():
+    with pytest.raises(TypeError, match="only the guard"):
+        Sealed(frame().image, None, 0.0, guards=object())
+    with pytest.raises(TypeError):
+        Sealed(frame().image, None, 0.0)
+    with pytest.raises(TypeError, match="no other kinds"):
+        type("Leak", (Sealed,), {})
+
+
+def test_a_sealed_picture_can_not_be_changed_nor_follows_its_source():
+    composite = compose(frame(), person())
+    sealed = guard(lambda *_: composite).seal(frame(), person())
+    with pytest.raises(ValueError, match="read-only"):
+        sealed.image[0, 0] = 1
+    composite.image[:] = ROOM
+    assert not shows_the_room(sealed)
+
+
+def test_before_the_first_mask_the_slate_is_shown():
+    assert is_slate(guard().seal(frame(), None), Reason.STARTING)
+
+
+def test_an_empty_first_mask_is_no_mask():
+    assert is_slate(guard().seal(frame(), np.zeros_like(person())), Reason.STARTING)
+
+
+@pytest.mark.parametrize("error", [ValueError, MemoryError, RuntimeError, IndexError, OSError])
+def test_any_exception_is_the_slate(error):
+    def fail(*_):
+        raise error("no")
+
+    it = guard(fail)
+    assert is_slate(it.seal(frame(), person()), Reason.ERROR)
+    assert it.errors == 1
+
+
+@pytest.mark.parametrize(
+    "leak",
+    [
+        lambda f, a: Composite(f.image, a, flat(BACKGROUND)),  # the raw frame
+        lambda f, a: Composite(f.image.copy(), a, flat(BACKGROUND)),
+        lambda f, a: Composite(compose(f, a).image[:12], a, flat(BACKGROUND)),
+        lambda f, a: Composite(compose(f, a).image, a[:12], flat(BACKGROUND)),
+        lambda f, a: Composite(compose(f, a).image.astype(np.float32), a, flat(BACKGROUND)),
+        lambda f, a: Composite(np.roll(f.image, 5), a, flat(BACKGROUND)),
+        lambda f, a: None,
+    ],
+)
+def test_what_is_no_composite_is_the_slate(leak):
+    assert is_slate(guard(leak).seal(frame(), person()), Reason.ERROR)
+
+
+def test_a_mask_of_nearly_everything_is_not_believed():
+    everything = np.full_like(person(), 255)
+    assert is_slate(guard().seal(frame(), everything), Reason.COVERED)
+
+
+def test_panic_is_the_slate_until_it_is_over():
+    it = guard()
+    it.panic = True
+    assert is_slate(it.seal(frame(), person()), Reason.PANIC)
+    it.panic = False
+    assert it.seal(frame(), person()).slate is None
+
+
+def test_panic_holds_for_the_frame_that_is_under_way():
+    def press(captured, alpha):
+        it.panic = True
+        return compose(captured, alpha)
+
+    it = guard(press)
+    assert is_slate(it.seal(frame(), person()), Reason.PANIC)
+
+
+def test_a_subject_that_is_away_leaves_the_background_and_then_the_slate():
+    it, nobody = guard(lost_seconds=2.0), np.zeros_like(person())
+    assert it.seal(frame(10.0), person()).slate is None
+    empty = it.seal(frame(11.5), nobody)
+    assert empty.slate is None
+    assert (empty.image == BACKGROUND).all()
+    assert is_slate(it.seal(frame(12.5), nobody), Reason.LOST)
+    assert it.seal(frame(13.0), person()).slate is None
+    for_ever = guard(lost_seconds=None)
+    for_ever.seal(frame(0.0), person())
+    assert for_ever.seal(frame(1e6), nobody).slate is None
+
+
+def test_the_room_never_leaves_whatever_fails_when():
+    """Thousands of frames, with faults at random at every place that the guard calls or is given."""
+    random = np.random.default_rng(7)
+
+    def faulty(captured, alpha):
+        match random.integers(12):
+            case 0:
+                raise MemoryError
+            case 1:
+                return Composite(captured.image, alpha, flat(BACKGROUND))
+            case 2:
+                return Composite(flat(BACKGROUND), alpha, captured.image)
+            case 3:
+                return Composite(captured.image[:, ::-1], alpha, flat(BACKGROUND))
+            case 4:
+                return 5
+        return compose(captured, alpha)
+
+    it, kinds = guard(faulty), set()
+    for number in range(5000):
+        found = person() if random.random() < 0.8 else None
+        it.panic = random.random() < 0.1
+        sealed = it.seal(frame(number / 30), found)
+        assert not shows_the_room(sealed)
+        kinds.add(sealed.slate)
+    assert kinds == {None, Reason.STARTING, Reason.PANIC, Reason.ERROR}
