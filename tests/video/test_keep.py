@@ -263,3 +263,65 @@ def test_sound_of_another_rate_and_layout_is_encoded_anew(tmp_path: Path) -> Non
     info = probe(copy(source, tmp_path / "out.webm"))
     assert [(a.codec, a.rate, a.channels) for a in info.audio] == [("opus", 48_000, 6)]
     assert abs(len(sound_of(tmp_path / "out.webm")) - 48_000) < 1000
+
+
+def with_sound(path: Path, codec: str) -> Path:
+    """A second of black and stereo sound."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        stream.codec_context.max_b_frames = 0
+        sound: Any = container.add_stream(codec, rate=48_000, layout="stereo")
+        resampler = av.AudioResampler(sound.codec_context.format, "stereo", 48_000)
+        for index in range(25):
+            frame = av.VideoFrame(64, 48, "yuv420p")
+            frame.pts, frame.time_base = index, Fraction(1, 25)
+            container.mux(stream.encode(frame))
+            part = av.AudioFrame.from_ndarray(np.zeros((2, 1920), np.float32), "fltp", "stereo")
+            part.rate, part.pts, part.time_base = 48_000, 1920 * index, Fraction(1, 48_000)
+            for piece in resampler.resample(part):
+                container.mux(sound.encode(piece))
+        container.mux(stream.encode(None))
+        container.mux(sound.encode(None))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("source", "codec", "target", "kept"),
+    [
+        ("in.mkv", "pcm_s16le", "out.mp4", "pcm_s16le"),  # which says two channels, but not which
+        ("in.avi", "adpcm_ms", "out.mp4", "aac"),
+        ("in.mkv", "flac", "out.mov", "aac"),
+        ("in.mkv", "flac", "out.mp4", "flac"),
+        ("in.ts", "ac3", "out.mp4", "ac3"),
+        ("in.ts", "aac", "out.mkv", "aac"),
+        ("in.mov", "alac", "out.webm", "opus"),
+    ],
+)
+def test_sound_of_all_kinds_is_copied_or_encoded(
+    tmp_path: Path, source: str, codec: str, target: str, kept: str
+) -> None:
+    clip = with_sound(tmp_path / source, codec)
+    info = probe(copy(clip, tmp_path / target))
+    assert [(a.codec, a.channels) for a in info.audio] == [(kept, 2)]
+    # Matroska's clock counts milliseconds.
+    shifts = [
+        a - b
+        for a, b in zip(times(tmp_path / target), times(clip), strict=True)
+        if a is not None and b is not None
+    ]
+    assert max(map(abs, shifts)) <= (MILLISECOND / 2 if target == "out.mkv" else 0)
+    assert abs(len(sound_of(tmp_path / target)) - 48_000) < 2 * 1024
+
+
+def test_damaged_sound_is_left_out_and_counted(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    source = with_sound(tmp_path / "in.mp4", "aac")
+    with av.open(str(source)) as container:
+        places = [(p.pos, p.size) for p in container.demux(audio=0) if p.size]
+    data = bytearray(source.read_bytes())
+    for begin, size in places[10:13]:
+        data[begin : begin + size] = b"\xff" * size
+    source.write_bytes(data)
+    target = copy(source, tmp_path / "out.webm")
+    assert "damaged pieces of audio stream 1 are left out" in caplog.text
+    assert times(target) == times(source)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import av
+import cv2
 import numpy as np
 from av.video.reformatter import Interpolation, VideoReformatter
 
@@ -181,4 +182,4 @@ def _set_alpha(frame: av.VideoFrame, alpha: np.ndarray[Any, np.dtype[np.uint8]])
         place[:] = alpha
     else:
         table = np.round(np.arange(256) * ((2**bits - 1) / 255)).astype(np.uint16)
-        np.take(table, alpha, out=place)
+        cv2.LUT(alpha, table, place)

@@ -20,6 +20,9 @@ from maskstream.video.probe import OPEN_OPTIONS, fraction
 
 logger = logging.getLogger(__name__)
 
+#: Usual layouts of sound that only says how many channels it has.
+_LAYOUTS = {1: "mono", 2: "stereo", 3: "2.1", 4: "4.0", 5: "5.0", 6: "5.1", 7: "6.1", 8: "7.1"}
+
 AnyPacket: TypeAlias = "Packet[Any]"
 
 
@@ -100,6 +103,8 @@ class KeptStreams:
         copy: Any
         if plan.encoder is None:
             copy = output.add_stream_from_template(stream)
+            if plan.kind == "audio" and (layout := _layout(stream)) != stream.codec_context.layout.name:
+                copy.codec_context.layout = layout  # an mp4 wants to know
             self._tracks[plan.index] = _Copied(copy)
         elif plan.kind == "audio":
             track = _EncodedSound(output, stream, plan.encoder)
@@ -195,6 +200,25 @@ class KeptStreams:
         self._container.close()
 
 
+def _layout(stream: Any) -> str:
+    """Of the channels of a sound stream; the usual one for their number where it is not said."""
+    layout = stream.codec_context.layout
+    if layout.name.endswith("channels"):
+        return _LAYOUTS.get(layout.nb_channels, str(layout.name))
+    return str(layout.name)
+
+
+def _say_damaged(stream: Any, count: int) -> None:
+    if count:
+        logger.warning(
+            "%s: %d damaged pieces of %s stream %d are left out",
+            stream.container.name,
+            count,
+            stream.type,
+            stream.index,
+        )
+
+
 def _trim(packet: AnyPacket, ticks: int) -> None:
     """Let a packet begin later and end as before."""
     packet.pts, packet.dts = (packet.pts or 0) + ticks, (packet.dts or 0) + ticks
@@ -238,19 +262,20 @@ class _EncodedSound:
             rate = min((r for r in rates if r >= rate), default=max(rates))
         self.stream: Any = output.add_stream(encoder, rate=rate)
         self._encoder = cast(Any, self.stream.codec_context)
-        self._encoder.layout = self._decoder.layout.name
+        self._encoder.layout = layout = _layout(source)
         self._encoder.bit_rate = 96_000 * max(1, self._decoder.channels)
         try:
             self._encoder.open()
         except FFmpegError as error:
             raise InputError(
-                f"{output.name}: {encoder} can't encode sound of {rate} Hz, {self._decoder.layout.name}; "
-                "use another kind of file"
+                f"{source.container.name}: {encoder} can't encode its sound ({rate} Hz, {layout}); "
+                "write another kind of file"
             ) from error
         self._resampler = av.AudioResampler(
             self._encoder.format, self._encoder.layout, rate, frame_size=self._encoder.frame_size
         )
         self._next: Fraction | None = None
+        self._source, self._damaged = source, 0
 
     def packets(self, packet: AnyPacket) -> Iterator[AnyPacket]:
         yield from self._encoded(packet)
@@ -260,12 +285,14 @@ class _EncodedSound:
         for frame in self._resampler.resample(None):
             yield from self._packed(frame)
         yield from self._packed(None)
+        _say_damaged(self._source, self._damaged)
 
     def _encoded(self, packet: AnyPacket | None) -> Iterator[AnyPacket]:
         try:
             frames = self._decoder.decode(packet)
         except FFmpegError as error:
-            logger.warning("a piece of sound is damaged and left out (%s)", error)
+            logger.debug("a piece of sound is damaged (%s)", error)
+            self._damaged += 1
             return
         for frame in frames:
             time = frame.pts * fraction(frame.time_base) if frame.pts is not None else self._next
@@ -293,6 +320,7 @@ class _EncodedText:
         self._encoder = cast(Any, self.stream.codec_context)
         self.stream.time_base = self._encoder.time_base = source.time_base
         self._encoder.subtitle_header = self._decoder.subtitle_header
+        self._source, self._damaged = source, 0
 
     def packets(self, packet: AnyPacket) -> Iterator[AnyPacket]:
         if not packet.size:
@@ -300,7 +328,8 @@ class _EncodedText:
         try:
             lines = self._decoder.decode2(packet)
         except FFmpegError as error:
-            logger.warning("a subtitle is damaged and left out (%s)", error)
+            logger.debug("a subtitle is damaged (%s)", error)
+            self._damaged += 1
             return
         if lines is None or not len(lines):
             return  # an mp4 holds a packet for each pause
@@ -310,4 +339,5 @@ class _EncodedText:
         yield encoded
 
     def rest(self) -> Iterator[AnyPacket]:
+        _say_damaged(self._source, self._damaged)
         return iter(())

@@ -120,6 +120,7 @@ class VideoWriter:
         self._time_base = Fraction(0)
         self._next_time = Fraction(0)
         self._last_pts: int | None = None
+        self._said_late = False
 
     def __enter__(self) -> VideoWriter:
         return self
@@ -185,9 +186,13 @@ class VideoWriter:
         shown = time - self._start if time is not None else self._next_time
         pts = round(shown / self._time_base)
         if self._last_pts is not None and pts <= self._last_pts:
-            logger.warning(
-                "%s: two frames at %.3f s; the second comes one tick later", self._path, float(shown)
-            )
+            if not self._said_late:
+                self._said_late = True
+                logger.warning(
+                    "%s: two frames at %.3f s; the second comes one tick later, and so do any others",
+                    self._path,
+                    float(shown),
+                )
             pts = self._last_pts + 1
         self._last_pts = pts
         self._next_time = shown + (duration or 1 / self._rate)
