@@ -41,6 +41,16 @@ def test_frames_come_in_order_with_their_own_times(make_clip: ClipMaker) -> None
     assert [f.name for f in frames[:2]] == ["00000", "00001"]
 
 
+@pytest.mark.parametrize("name", ["a.avi", "a.mp4", "a.mkv"])
+def test_frames_that_are_stored_in_another_order_come_with_the_times_they_are_shown_at(
+    make_clip: ClipMaker, name: str
+) -> None:
+    path = make_clip(name, [numbered(i) for i in range(20)], pixel_format="yuv420p", b_frames=3)
+    frames = list(read_video(path))
+    assert numbers(frames) == list(range(20))
+    assert [f.time for f in frames] == [Fraction(i, 25) for i in range(20)]
+
+
 def test_range_and_step_go_by_index(make_clip: ClipMaker) -> None:
     path = make_clip("a.mp4", [numbered(i) for i in range(20)])
     reader = read_video(path, start=5, end=16, every=3)
@@ -202,6 +212,8 @@ def same(one: VideoFrame, other: VideoFrame) -> bool:
         ("matroska.mkv", {"gop": 6}),
         ("transport.ts", {"gop": 6, "pixel_format": "yuv420p"}),
         ("mpeg4.avi", {"gop": 6, "codec": "mpeg4", "pixel_format": "yuv420p"}),
+        ("b-frames.avi", {"gop": 6, "pixel_format": "yuv420p", "b_frames": 2}),
+        ("b-frames.mp4", {"gop": 6, "b_frames": 2}),
         ("no-times.h264", {"gop": 6, "pixel_format": "yuv420p"}),
     ],
 )

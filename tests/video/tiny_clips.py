@@ -48,6 +48,7 @@ def clip_maker(folder: Path) -> ClipMaker:
         gop: int = 12,
         audio_tracks: int = 0,
         aspect: Fraction = Fraction(1),
+        b_frames: int | None = None,
     ) -> Path:
         height, width = images[0].shape[:2]
         used = written_as or tags or ColourTags(6, 1)
@@ -58,6 +59,8 @@ def clip_maker(folder: Path) -> ClipMaker:
             stream.width, stream.height, stream.pix_fmt = width, height, pixel_format
             stream.codec_context.time_base = stream.time_base = TICK
             stream.codec_context.gop_size, stream.codec_context.thread_count = gop, 1
+            if b_frames is not None:
+                stream.codec_context.max_b_frames = b_frames
             if aspect != 1:
                 stream.codec_context.sample_aspect_ratio = aspect
             if tags:

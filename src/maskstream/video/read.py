@@ -237,6 +237,35 @@ def _decode(
     container: InputContainer, stream: VideoStream, on_skip: Callable[[], None] = lambda: None
 ) -> Generator[av.VideoFrame, None, None]:
     """Frames in display order from where the container stands; ``on_skip`` is called for each damaged one."""
+    frames = _decoded(container, stream, on_skip)
+    if _lacks_display_times(container, stream):
+        frames = _timed_by_decoding(frames)
+    yield from frames
+
+
+def _lacks_display_times(container: InputContainer, stream: VideoStream) -> bool:
+    """Whether it is an AVI with B-frames, which has decoding times only."""
+    return container.format.name == "avi" and stream.codec_context.has_b_frames
+
+
+def _timed_by_decoding(frames: Iterator[av.VideoFrame]) -> Generator[av.VideoFrame, None, None]:
+    """Frames with their decoding times, counted from the first's, for time stamps."""
+    first, pts, step = None, 0, 0
+    for frame in frames:
+        before = pts
+        if frame.dts is None:  # the last ones, which leave the decoder when all is read
+            pts += step
+        else:
+            first = frame.dts if first is None else first
+            pts = frame.dts - first
+            step = pts - before
+        frame.pts = pts
+        yield frame
+
+
+def _decoded(
+    container: InputContainer, stream: VideoStream, on_skip: Callable[[], None]
+) -> Generator[av.VideoFrame, None, None]:
     packets = container.demux(stream)
     while True:
         try:
@@ -306,6 +335,8 @@ def _decoded_after(info: VideoInfo, key: int, first: int, wanted: array[int]) ->
     """Frames of the wanted time stamps as far as they come, decoded from the key frame at ``key``."""
     frames: list[VideoFrame] = []
     with open_video(info.path) as (container, stream), closing(_decode(container, stream)) as decoded:
+        if _lacks_display_times(container, stream):
+            return frames  # they are counted from the beginning
         try:
             container.seek(key, stream=stream)
         except FFmpegError:
