@@ -45,6 +45,8 @@ class BlurBackground:
         InputError: out of these ranges.
     """
 
+    moves = False
+
     def __init__(self, strength: float = 0.03, falloff: float = 0.0) -> None:
         if not 0 < strength <= 0.5:
             raise InputError(f"blur strength {strength:g}: give a fraction of the height above 0, to 0.5")

@@ -28,7 +28,13 @@ from maskstream.video.images import IMAGE_SUFFIXES
 
 
 class Background(Protocol):
-    """What stands behind the object, frame by frame. Used by one thread at a time."""
+    """What stands behind the object, frame by frame. Used by one thread at a time.
+
+    Attributes:
+        moves: whether it changes while the frames stay the same.
+    """
+
+    moves: bool
 
     def at(self, frame: Frame, matte: Matte, time: float | None) -> Frame:
         """The background of one frame.
@@ -124,6 +130,8 @@ class StillBackground:
         fit: how it fills the frame.
     """
 
+    moves = False
+
     def __init__(self, image: Frame, fit: Fit) -> None:
         self._image, self._fit = image, fit
         self._fitted = image
@@ -153,6 +161,8 @@ class MovingBackground:
         pictures: where they come from.
         fit: how they fill the frame.
     """
+
+    moves = True
 
     def __init__(self, pictures: Pictures, fit: Fit) -> None:
         self._pictures, self._fit = pictures, fit

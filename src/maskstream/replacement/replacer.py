@@ -42,10 +42,13 @@ class Replaced(NamedTuple):
         image: ``(H, W, 3)`` uint8 RGB: the frame before the background; without one the foreground's colours,
             which are those of the frame but for the edges.
         alpha: ``(H, W)`` uint8, 255 where the object is.
+        background: ``(H, W, 3)`` uint8 RGB that the frame was put before, valid until the next frame; None
+            without one.
     """
 
     image: Frame
     alpha: Alpha
+    background: Frame | None
 
 
 @dataclass(frozen=True)
@@ -181,9 +184,9 @@ class BackgroundReplacer:
         """
         matte = self._matting(frame, found.probability, found.seen)
         if self.background is None:
-            return Replaced(matte.foreground.copy(), matte.alpha.copy())
+            return Replaced(matte.foreground.copy(), matte.alpha.copy(), None)
         behind = self.background.at(frame, matte, time)
-        return Replaced(self._compositor(matte, behind).copy(), matte.alpha.copy())
+        return Replaced(self._compositor(matte, behind).copy(), matte.alpha.copy(), behind)
 
     def reset(self) -> None:
         """Forget all objects, for another video."""
