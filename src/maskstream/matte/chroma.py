@@ -22,10 +22,11 @@ from maskstream.matte.tiles import Bytes, Floats
 
 _FULL = 192  #: strength of the screen's own colour, in 8 bits
 _MOST_GAIN = 6.0
-_WEAKEST = 0.35  #: share of the full strength from which a pixel of the thumbnail is bare screen
+_WEAKEST = 0.55  #: share of the full strength from which a pixel of the thumbnail is bare screen
 _FAR = 0.12  #: how far the bare screen is measured around a place, as a share of the frame's height
 _SKIN = (0.0, 75.0)  #: hues that are too near to skin for the wide angle
 _WIDE, _NARROW = 60.0, 30.0
+_NOISE, _MOST_NOISE = 8.0, 0.6  #: chroma, 0..255, that noise may take off a screen, and its largest share
 _PALEST = 8.0  #: chroma, 0..255, that a key colour must have
 _INSIDE, _OBJECT = 0.95, 0.5  #: probabilities: surely the object, likely the object
 _KEPT_AWAY = 2  #: thumbnail pixels within the object's edge where the key still decides
@@ -37,15 +38,11 @@ class Keyer:
     def __init__(self, config: KeyConfig) -> None:
         self._config = config
         self._forms: tuple[_Form, _Form] | None = None
+        self._ramp: Bytes = np.zeros(256, np.uint8)
         self._towards = np.zeros(3)
         self.colour = config.colour
         if self.colour is not None:
             self.use(self.colour)
-        # From the screen's share of a pixel to alpha.
-        bare = 1 - config.tolerance
-        opaque = bare - config.softness * max(0.0, bare - config.floor)
-        share = np.arange(256) / 255
-        self._ramp = np.round(255 * np.clip((bare - share) / max(bare - opaque, 1e-3), 0, 1)).astype(np.uint8)
 
     def use(self, colour: tuple[int, int, int]) -> None:
         """Key this colour.
@@ -67,8 +64,20 @@ class Keyer:
         gain = min(_FULL / strength, _MOST_GAIN)
         self._forms = _Form(gain * (towards - beside)), _Form(gain * (towards + beside))
         self._towards = towards / gain
+        self._ramp = self._to_alpha(strength)
         self._full = gain * strength
         self.colour = colour
+
+    def _to_alpha(self, strength: float) -> Bytes:
+        """Alpha by the screen's share of a pixel, 0..255 both; a pale or dim screen may be noisier."""
+        config = self._config
+        bare = 1 - max(config.tolerance, min(_MOST_NOISE, _NOISE / strength))
+        opaque = bare - config.softness * max(0.0, bare - config.floor)
+        share = np.arange(256) / 255
+        ramp: Bytes = np.round(255 * np.clip((bare - share) / max(bare - opaque, 1e-3), 0, 1)).astype(
+            np.uint8
+        )
+        return ramp
 
     def __call__(
         self,

@@ -11,11 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from maskstream.matte.opencv import cv
-from maskstream.matte.tiles import Bytes, Floats, Grid, Place, Tiles, sample
+from maskstream.matte.tiles import Bytes, Floats, Grid, Place, Shrunk, Tiles, sample
 
-FAR = 0.125  #: radius of the first blur, as a share of the thumbnail's height
-NEAR = 2  #: radius of the second blur, in pixels of the thumbnail
-_LEAST = 1e-4
+FAR = 0.03  #: radius of the first blur, as a share of the height
+NEAR = 1  #: radius of the second blur, in small pixels
+_LEAST = 1e-3
+_CORE = np.ones((5, 5), np.uint8)  # the object's edge, which the background's light may reach, is taken off
+_CHROMA = np.eye(3, dtype=np.float32) - np.float32(1 / 3)  # what is left of a colour without its brightness
+_SUM = np.ones((1, 3), np.float32)
 
 
 def fast_foreground(
@@ -42,27 +45,27 @@ def fast_foreground(
     """
     tiles = grid.choose(active)
     place = Place.of(thumbnail.shape[:2], (slice(0, grid.height), slice(0, grid.width)))
-    own, other, place = _blurred(thumbnail, clean, alpha, tiles, place)
+    own, other, core, place = _blurred(thumbnail, clean, alpha, tiles, place)
     positions = tiles.positions(place)
     own, other = sample(own, positions), sample(other, positions)
     packed, opacity = tiles.gather(frame), tiles.gather(alpha)
-    mixed = cv.multiply(cv.cvtColor(opacity, cv.COLOR_GRAY2RGB), (1 / 255,) * 4, dtype=cv.CV_32F)
-    # F + alpha (I - alpha F - (1 - alpha) B): Forte's equation 6.
-    expected = cv.add(other, cv.multiply(mixed, cv.subtract(own, other)))
-    left = cv.multiply(cv.subtract(packed, expected, dtype=cv.CV_32F), mixed)
+    share = cv.multiply(cv.cvtColor(opacity, cv.COLOR_GRAY2RGB), (1 / 255,) * 4, dtype=cv.CV_32F)
+    colour = _unmixed(_floats(packed), own, other, share)
     if spill:
-        colour = _without_hue(cv.add(own, left), own, other, spill)
+        colour = _without_hue(colour, sample(core, positions), other, spill)
         # Where the object is alone there is no mixture to clean.
-        colour = np.where(opacity[..., None] == 255, packed, colour)
-        tiles.scatter(np.asarray(cv.add(colour, 0, dtype=cv.CV_8U)), out)
-    else:
-        tiles.scatter(np.asarray(cv.add(own, left, dtype=cv.CV_8U)), out)
+        colour = np.where(opacity[..., None] == 255, tiles.gather(out), colour)
+    tiles.scatter(cv.add(colour, (0.0,) * 4, dtype=cv.CV_8U), out)
 
 
 def _blurred(
     thumbnail: Bytes, clean: Bytes, alpha: Bytes, tiles: Tiles, place: Place
-) -> tuple[Floats, Floats, Place]:
-    """The object's and the background's colours near the tiles, as ``(h, w, 3)`` each, and where they lie."""
+) -> tuple[Floats, Floats, Floats, Place]:
+    """Colours near the tiles: the object's, the background's, and the object's away from its edge.
+
+    Returns:
+        ``(h, w, 3)`` each, and where they lie.
+    """
     far = max(NEAR + 1, round(FAR * thumbnail.shape[0]))
     height, width = thumbnail.shape[:2]
     box = tiles.box
@@ -70,34 +73,51 @@ def _blurred(
     bottom = min(height, int(box[0].stop / place.down) + far + 1)
     right = min(width, int(box[1].stop / place.across) + far + 1)
     part = slice(top, bottom), slice(left, right)
-    small = cv.resize(alpha, (width, height), interpolation=cv.INTER_AREA)[part]
-    share = cv.multiply(small, 1 / 255, dtype=cv.CV_32F)
-    rest = cv.subtract(1.0, share)
-    own = _seen_from(_seen_from(_floats(clean[part]), share, far), share, NEAR)
-    other = _seen_from(_seen_from(_floats(thumbnail[part]), rest, far), rest, NEAR)
+    small = Shrunk(alpha).to((height, width))[part]
+    share = cv.multiply(cv.cvtColor(small, cv.COLOR_GRAY2RGB), (1 / 255,) * 4, dtype=cv.CV_32F)
+    rest = 1 - share
+    object_colour, colour = _floats(clean[part]), _floats(thumbnail[part])
+    own, other = _seen_from(object_colour, share, far), _seen_from(colour, rest, far)
+    own, other = (
+        _seen_from(_unmixed(object_colour, own, other, share), share, NEAR),
+        _seen_from(_unmixed(colour, other, own, rest), rest, NEAR),
+    )
     corner = place.top + top * place.down, place.left + left * place.across
-    return own, other, Place(*corner, place.down, place.across)
+    core = _seen_from(object_colour, cv.erode(share, _CORE), 3 * far)
+    return own, other, core, Place(*corner, place.down, place.across)
 
 
 def _floats(image: Bytes) -> Floats:
     return np.asarray(image, dtype=np.float32)
 
 
-def _seen_from(colour: Floats, weight: Floats, radius: int) -> Floats:
-    """The weighted mean colour around each pixel."""
-    weights = cv.merge((weight,) * 3)
+def _unmixed(colour: Floats, one: Floats, other: Floats, share: Floats) -> Floats:
+    """The first of two mixed colours: the guess ``one`` and its share of what the guesses leave unexplained.
+
+    Forte's F + alpha (I - alpha F - (1 - alpha) B), within 0..255.
+    """
+    expected = cv.add(other, cv.multiply(share, cv.subtract(one, other)))
+    mended = cv.add(one, cv.multiply(share, cv.subtract(colour, expected)))
+    unmixed: Floats = cv.max(cv.min(mended, (255.0,) * 4), (0.0,) * 4)
+    return unmixed
+
+
+def _seen_from(colour: Floats, share: Floats, radius: int) -> Floats:
+    """The mean colour around each pixel by shares; the pixel's own where there is nothing else."""
     side = (2 * radius + 1,) * 2
-    total = cv.blur(cv.multiply(colour, weights), side)
-    return np.asarray(cv.divide(total, cv.add(cv.blur(weights, side), (_LEAST,) * 4)))
+    total = cv.blur(cv.multiply(colour, share), side)
+    seen: Floats = cv.divide(cv.scaleAdd(colour, _LEAST, total), cv.add(cv.blur(share, side), (_LEAST,) * 4))
+    return seen
 
 
-def _without_hue(colour: Floats, own: Floats, other: Floats, amount: float) -> Floats:
-    """Colours without what they have more of the background's hue than the object nearby."""
-    hue = other - own
-    hue -= hue.mean(-1, keepdims=True)
-    hue /= np.linalg.norm(hue, axis=-1, keepdims=True) + 1
-    excess = np.maximum(((colour - own) * hue).sum(-1, keepdims=True), 0)
-    return np.asarray(colour - amount * excess * hue, dtype=np.float32)
+def _without_hue(colour: Floats, core: Floats, other: Floats, amount: float) -> Floats:
+    """Colours without what they have more of the background's hue than the object has away from its edge."""
+    hue = cv.transform(cv.subtract(other, core), _CHROMA)
+    excess = cv.transform(cv.multiply(cv.subtract(colour, core), hue), _SUM)
+    strength = cv.add(cv.transform(cv.multiply(hue, hue), _SUM), 1.0)
+    share = cv.divide(cv.max(excess, 0.0), strength, scale=amount)
+    cleaned: Floats = cv.subtract(colour, cv.multiply(hue, cv.merge((share,) * 3)))
+    return cleaned
 
 
 def best_foreground(frame: Bytes, alpha: Bytes, active: NDArray[np.bool_], grid: Grid, out: Bytes) -> None:

@@ -15,9 +15,10 @@ from maskstream.matte.foreground import best_foreground, fast_foreground
 from maskstream.matte.opencv import cv
 from maskstream.matte.refine import refined
 from maskstream.matte.smooth import Smoother
-from maskstream.matte.tiles import Bytes, Floats, Grid, shrink
+from maskstream.matte.tiles import Bytes, Floats, Grid, Shrunk
 
 _LINES = 240  #: of the thumbnail
+_FOREGROUND_LINES = 120  #: of the smaller one that the object's colours are blurred on
 _SMOOTHER = "smoother."
 _KEY_COLOUR = "key_colour"
 
@@ -47,6 +48,7 @@ class Matting:
         self._keyer = None if config.key is None else Keyer(config.key)
         self._buffers: list[_Buffers] = []
         self._turn = 0
+        self._grid = Grid(0, 0, 1)
 
     def __call__(
         self, frame: Bytes, probability: Floats | None, seen: tuple[slice, slice] | None = None
@@ -75,13 +77,14 @@ class Matting:
         buffers = self._buffers[self._turn]
         rows, columns = seen or (slice(0, height), slice(0, width))
         seen = slice(*rows.indices(height)[:2]), slice(*columns.indices(width)[:2])
-        thumbnail = _thumbnail(frame)
+        shrunk = Shrunk(frame)
+        thumbnail = shrunk.to(_small(height, width, _LINES))
         clean = thumbnail
         if self._keyer is not None:
             np.copyto(buffers.foreground, frame)
             followed = None if probability is None else _on_thumbnail(probability, seen, thumbnail, frame)
             clean = self._keyer(frame, thumbnail, followed, buffers.alpha, buffers.foreground)
-            grid = Grid.of(height, width, height / thumbnail.shape[0])
+            grid = self._on(Grid.of(height, width, height / thumbnail.shape[0]))
             active = grid.partial(buffers.alpha)
         else:
             assert probability is not None
@@ -89,14 +92,26 @@ class Matting:
                 (part.stop - part.start) / length
                 for part, length in zip(seen, probability.shape, strict=True)
             )
-            grid = Grid.of(height, width, scale)
-            active = refined(frame, probability, seen, grid, buffers.alpha, self._config.refine)
+            grid = self._on(Grid.of(height, width, scale))
+            active = refined(frame, shrunk, probability, seen, grid, buffers.alpha, self._config.refine)
+            active = grid.still_partial(buffers.alpha, active)
         if self._config.smooth:
             active = self._smoother(thumbnail, buffers.alpha, active, grid)
         alpha, active = self._edges(buffers.alpha, active, grid)
-        return Matte(
-            alpha, self._foreground(frame, thumbnail, clean, alpha, active, grid, buffers.foreground)
-        )
+        if self._config.foreground != "none" and active.any():
+            size = _small(height, width, _FOREGROUND_LINES)
+            smaller = shrunk.to(size)
+            clean = smaller if clean is thumbnail else Shrunk(clean).to(size)
+            self._separate(frame, smaller, clean, alpha, active, grid, buffers.foreground)
+        elif self._keyer is None:
+            return Matte(alpha, frame)
+        return Matte(alpha, buffers.foreground)
+
+    def _on(self, grid: Grid) -> Grid:
+        """The grid, and the same one as long as it is equal: it remembers where its tiles are."""
+        if self._grid != grid:
+            self._grid = grid
+        return self._grid
 
     def _edges(self, alpha: Bytes, active: NDArray[np.bool_], grid: Grid) -> tuple[Bytes, NDArray[np.bool_]]:
         config = self._config
@@ -106,7 +121,7 @@ class Matting:
             alpha = softened(alpha, config.softness)
         return alpha, grid.grown(active, abs(config.shift) + 4 * config.softness)
 
-    def _foreground(
+    def _separate(
         self,
         frame: Bytes,
         thumbnail: Bytes,
@@ -115,19 +130,15 @@ class Matting:
         active: NDArray[np.bool_],
         grid: Grid,
         out: Bytes,
-    ) -> Bytes:
+    ) -> None:
         config = self._config
-        keyed = self._keyer is not None
-        if config.foreground == "none" or not active.any():
-            return out if keyed else frame
-        if not keyed:
+        if config.key is None:
             np.copyto(out, frame)
         if config.foreground == "best":
             best_foreground(frame, alpha, active, grid, out)
         else:
             spill = max(config.spill, config.key.spill if config.key is not None else 0)
             fast_foreground(frame, thumbnail, clean, alpha, active, grid, spill, out)
-        return out
 
     def reset(self) -> None:
         """Begin a new scene of the same video."""
@@ -161,12 +172,10 @@ class _Buffers:
         self.foreground: Bytes = np.zeros((height, width, 3), np.uint8)
 
 
-def _thumbnail(frame: Bytes) -> Bytes:
-    """``(h, w, 3)`` the frame with its short side at most 240 pixels; never the caller's own memory."""
-    height, width = frame.shape[:2]
-    scale = min(1.0, _LINES / min(height, width))
-    small = shrink(frame, (max(1, round(height * scale)), max(1, round(width * scale))))
-    return small.copy() if np.shares_memory(small, frame) else small
+def _small(height: int, width: int, lines: int) -> tuple[int, int]:
+    """(height, width) of a small frame: its short side has so many pixels, or the frame's own."""
+    scale = min(1.0, lines / min(height, width))
+    return max(1, round(height * scale)), max(1, round(width * scale))
 
 
 def _on_thumbnail(probability: Floats, seen: tuple[slice, slice], thumbnail: Bytes, frame: Bytes) -> Floats:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from maskstream.matte.opencv import cv
-from maskstream.matte.tiles import Bytes, Floats, Grid, Place, sample, shrink
+from maskstream.matte.tiles import Bytes, Floats, Grid, Place, Shrunk, sample
 
 CERTAIN = 0.95  #: inside from here on, outside from one minus this on
 RADIUS = 4  #: of the window, in pixels of the network
@@ -23,6 +23,7 @@ _EXACT = 1 - 0.5 / 255  # certain enough to be 255 by rounding
 
 def refined(
     frame: Bytes,
+    shrunk: Shrunk,
     probability: Floats,
     seen: tuple[slice, slice],
     grid: Grid,
@@ -35,6 +36,7 @@ def refined(
 
     Args:
         frame: ``(H, W, 3)`` RGB.
+        shrunk: the frame.
         probability: ``(h, w)`` 0..1.
         seen: rows and columns of the frame that it is of.
         grid: of the frame.
@@ -55,9 +57,7 @@ def refined(
     if not len(tiles):
         return active
     if follow_frame:
-        weights = _fit(shrink(frame[seen], probability.shape), probability, band)
-        weights[inside > 0] = (0, 0, 0, 1)
-        weights[outside > 0] = 0
+        weights = _fit(shrunk.to(probability.shape, seen), probability, band, inside)
         _open_border(weights, seen, grid)
         colours = np.asarray(cv.cvtColor(tiles.gather(frame), cv.COLOR_RGB2RGBA))  # the last channel is 255
         terms = cv.multiply(sample(weights, tiles.positions(place)), colours, dtype=cv.CV_32F)
@@ -117,41 +117,43 @@ def _at_centres(inside: Bytes, grid: Grid, place: Place) -> Bytes:
     return values
 
 
-def _fit(guide: Bytes, probability: Floats, band: Bytes) -> Floats:
-    """Weights of red, green, blue (0..255 in, 0..255 out) and of 255, for each pixel near the band.
+def _fit(guide: Bytes, probability: Floats, band: Bytes, inside: Bytes) -> Floats:
+    """Weights of red, green, blue and 255 in alpha 0..255, for each small pixel.
 
     Args:
         guide: ``(h, w, 3)`` the frame at the probability's size.
         probability: ``(h, w)``.
-        band: ``(h, w)``, not 0 where alpha is asked for.
+        band: ``(h, w)``, not 0 where alpha follows the frame.
+        inside: ``(h, w)``, 255 where it is constantly 255.
 
     Returns:
-        ``(h, w, 4)``; where no fit was needed, a constant.
+        ``(h, w, 4)``.
     """
-    height, width = band.shape
-    rows, columns = _around(band, 2 * RADIUS + 1)
-    weights = np.zeros((height, width, 4), np.float32)
-    weights[..., 3] = probability
     window = (2 * RADIUS + 1, 2 * RADIUS + 1)
-    near = cv.dilate(band[rows, columns], np.ones(window, np.uint8))
-    chosen = np.flatnonzero(near)
-    p = np.ascontiguousarray(probability[rows, columns])
-    colour = cv.multiply(guide[rows, columns], (1 / 255,) * 4, dtype=cv.CV_32F)
+    box = _around(band, 2 * RADIUS + 1)
+    band, p = np.ascontiguousarray(band[box]), np.ascontiguousarray(probability[box])
+    colour = cv.multiply(guide[box], (1 / 255,) * 4, dtype=cv.CV_32F)
     colour = cv.GaussianBlur(colour, (5, 5), GUIDE_BLUR)
     r, g, b = cv.split(colour)
     firsts = cv.merge((r, g, b, p))
     seconds = cv.merge((cv.multiply(r, r), cv.multiply(g, g), cv.multiply(b, b), cv.multiply(r, g)))
     mixed = cv.merge((cv.multiply(r, b), cv.multiply(g, b)))
     with_p = cv.multiply(colour, cv.merge((p, p, p)))
+    # Only windows that reach the band are fitted.
+    near = np.flatnonzero(cv.dilate(band, np.ones(window, np.uint8)))
     means = [
-        np.ascontiguousarray(cv.blur(image, window).reshape(-1, image.shape[2])[chosen].T)
+        np.ascontiguousarray(cv.blur(image, window).reshape(-1, image.shape[2]).take(near, 0).T)
         for image in (firsts, seconds, mixed, with_p)
     ]
-    local = weights[rows, columns]
-    flat = np.ascontiguousarray(local).reshape(-1, 4)
-    flat[chosen] = _solve(*means).T
-    averaged = cv.blur(flat.reshape(local.shape), window)
-    weights[rows, columns] = averaged
+    fitted = cv.merge((np.zeros_like(p), np.zeros_like(p), np.zeros_like(p), p))
+    fitted.reshape(-1, 4)[near] = _solve(*means).T
+    fitted = cv.blur(fitted, window)
+    sure = np.zeros_like(p)
+    local = cv.merge((sure, sure, sure, cv.multiply(inside[box], 1 / 255, dtype=cv.CV_32F)))
+    chosen = np.flatnonzero(band)
+    local.reshape(-1, 4)[chosen] = fitted.reshape(-1, 4).take(chosen, 0)
+    weights = np.zeros((*probability.shape, 4), np.float32)
+    weights[box] = local
     return weights
 
 

@@ -13,10 +13,12 @@ _WIDTH = 160  # of the picture that is looked at
 _RIM = 0.08  # its border, as a share of its shorter side
 _DARKEST, _PALEST = 30, 0.14  # value 0..255 and saturation 0..1 from which a pixel has a hue
 _NEARBY = 18.0  # degrees from the screen's hue
+_COLD = (80.0, 260.0)  # hues from green to blue, which walls and wood seldom have
+_WARM_PALEST, _DIMMEST = 0.4, 50.0  # saturation of a screen of another hue, brightness of any screen
 _COVERED = 0.6  # share of the border that must be screen
 _SIDES = 2  # of left, right and top that must be mostly screen
-_EVEN = 0.075  # largest spread of the screen's colour share (chromaticity)
-_SMOOTH = 6.0  # largest mean difference to the neighbouring pixel, 0..255
+_EVEN = 0.035  # largest spread of the screen's colour share (chromaticity)
+_SMOOTH = 2.5  # largest mean difference to the neighbouring pixel, 0..255
 
 
 def find_key(frame: Bytes) -> KeyConfig | None:
@@ -55,7 +57,11 @@ def find_key(frame: Bytes) -> KeyConfig | None:
     shares = colours / colours.sum(1, keepdims=True)
     if np.median(np.abs(shares - np.median(shares, 0)), 0).max() * 1.48 > _EVEN or _texture(sides) > _SMOOTH:
         return None
-    red, green, blue = (int(value) for value in np.median(colours, 0))
+    colour = np.median(colours, 0)
+    warm_and_pale = not _COLD[0] <= peak <= _COLD[1] and colour.min() > (1 - _WARM_PALEST) * colour.max()
+    if colour.max() < _DIMMEST or warm_and_pale:
+        return None
+    red, green, blue = (int(value) for value in colour)
     return KeyConfig(colour=(red, green, blue))
 
 

@@ -44,10 +44,13 @@ class Smoother:
         if self._alpha is not None and self._thumbnail is not None and self._active is not None:
             difference = cv.absdiff(thumbnail, self._thumbnail)
             if sum(cv.mean(difference)[:3]) / 3 < CUT:
+                if self._active.shape != active.shape:
+                    self._active = grid.partial(self._alpha)
                 # Of a corner of each tile: a whole tile that changed its side is in neither band.
                 flipped = alpha[grid.tops][:, grid.lefts] != self._alpha[grid.tops][:, grid.lefts]
                 active = active | self._active | flipped
                 self._blend(difference, alpha, active, grid)
+                active = grid.still_partial(alpha, active)
         self._thumbnail = thumbnail
         self._active = active
         if self._alpha is None:
