@@ -70,9 +70,45 @@ def test_train_judges_resumes_and_exports(folder, capsys, caplog):
     assert np.isfinite(result.probabilities).all()
 
 
+def test_a_network_that_finds_the_subject_trains_resumes_and_is_judged(folder, capsys):
+    network = {
+        "name": "tiny",
+        "trunk_widths": [4, 8, 8, 16],
+        "trunk_depths": [0, 1, 1, 1],
+        "context_width": 16,
+        "context_depth": 1,
+        "aspp_width": 4,
+        "decoder_width": [8, 8, 4],
+    }
+    stills = folder / "subjects" / "static-0" / "human290"
+    stills.mkdir(parents=True)
+    for seed in range(10):
+        frame, label_map = next(draw_clip(1, 64, 64, objects=1, seed=seed))
+        Image.fromarray(frame).save(stills / f"{seed}.jpg")
+        Image.fromarray(label_map).save(stills / f"{seed}.png")
+    (folder / "subject.json").write_text(json.dumps(network))
+    (folder / "short.json").write_text(json.dumps({"sizes": [[32, 64]], "batch": 2}))
+    run = folder / "subject-run"
+    files = ["--network", str(folder / "subject.json"), "--config", str(folder / "short.json")]
+    data = ["--data", str(folder / "subjects"), "--cache", str(folder / "subject-cache")]
+    command = ["train", "--stage", "subject", "-o", str(run), *data, *files, "--device", "cpu"]
+    assert main([*command, "--steps", "2"]) == 0
+    assert "average.safetensors: step 2, finished" in capsys.readouterr().out
+    figures = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
+    assert 0 <= figures[-1]["held back/people"] <= 1
+    with Image.open(run / "subjects-000002.jpg") as sheet:
+        assert sheet.width == 8 * 160
+    assert sorted(path.name for path in (folder / "subject-cache").iterdir()) == ["subjects.pt"]
+
+    assert main([*command, "--steps", "3"]) == 0
+    assert "step 3, finished" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
+        (["--stage", "subject", "--network", "live", "--steps", "1", "--static", "."], "finds no subject"),
+        (["--stage", "subject", "--static", "."], "give a number of steps or a budget in minutes"),
         (["--network", "huge", "--steps", "1", "--static", "."], "unknown network 'huge'"),
         (["--network", "absent.json", "--steps", "1", "--static", "."], "absent.json: no such file"),
         (["--static", "."], "give a number of steps or a budget in minutes"),

@@ -14,7 +14,8 @@ from maskstream.errors import InputError
 
 if TYPE_CHECKING:
     from maskstream.data.readers import LabelledImage, LabelledVideo, Report
-    from maskstream.training.loop import TrainingData
+    from maskstream.data.tensors import ImageSet
+    from maskstream.training.loop import SubjectData, TrainingData
 
 logger = logging.getLogger(__name__)
 
@@ -25,7 +26,7 @@ def add_data_options(parser: argparse.ArgumentParser) -> None:
     """Declare the options that name data."""
     data = parser.add_argument_group("data (each may be given several times)")
     for name, what in (
-        ("--data", "of video-train*, video-dev*, static*, backgrounds* tars or folders"),
+        ("--data", "of video-train*, video-dev*, static*, backgrounds*, matte* tars or folders"),
         ("--davis", "DAVIS 2017, its root"),
         ("--youtube-vos", "YouTube-VOS, its root"),
         ("--videos", "of JPEGImages/<sequence> and Annotations/<sequence>"),
@@ -55,6 +56,7 @@ class TrainingSources:
         videos: to train on.
         backgrounds: photographs without objects.
         development: sequences to judge by.
+        mattes: people, labelled from their soft mattes; for the subject network.
         report: what was left out.
         cache: folder for the packed sets, or None.
     """
@@ -65,6 +67,7 @@ class TrainingSources:
     videos: list[LabelledVideo] = field(default_factory=list)
     backgrounds: list[LabelledImage] = field(default_factory=list)
     development: list[LabelledVideo] = field(default_factory=list)
+    mattes: list[LabelledImage] = field(default_factory=list)
 
     def fingerprint(self) -> str:
         """Differs when other files, or files of other sizes, would be trained on."""
@@ -75,29 +78,65 @@ class TrainingSources:
 
     def packed(self) -> TrainingData:
         """Decode everything, or load it from the cache."""
-        from maskstream.data.packing import pack_images, pack_videos
+        from maskstream.data.packing import pack_videos
         from maskstream.training.loop import TrainingData
 
-        def cache(name: str) -> Path | None:
-            return self.cache / f"{name}.pt" if self.cache else None
-
-        report = self.report
         packed = TrainingData(
-            pack_images(self.images, STILL_SIZE, cache=cache("images"), report=report)
-            if self.images
-            else None,
-            pack_videos(self.videos, *VIDEO_SIZE, cache=cache("videos"), report=report)
+            self._stills("images", self.images) if self.images else None,
+            pack_videos(self.videos, *VIDEO_SIZE, cache=self._cache("videos"), report=self.report)
             if self.videos
             else None,
-            pack_images(
-                self.backgrounds, STILL_SIZE, cache=cache("backgrounds"), report=report, keep_empty=True
-            )
-            if self.backgrounds
-            else None,
+            self._stills("backgrounds", self.backgrounds) if self.backgrounds else None,
         )
-        if report.skipped:
-            logger.warning("left out, each named above: %d", report.skipped)
+        self._warn_of_skipped()
         return packed
+
+    def subject_parts(self) -> tuple[SubjectParts, SubjectParts]:
+        """What a network that finds the subject is trained on, and what is held back to judge it by."""
+        from maskstream.data.subjects import held_back, subject_images
+
+        stills = held_back(subject_images(self.images, self.videos, self.mattes))
+        empty = held_back(self.backgrounds)
+        return SubjectParts(stills[0], empty[0]), SubjectParts(stills[1], empty[1])
+
+    def packed_subjects(self) -> SubjectData:
+        """Decode the part of it that a network that finds the subject is trained on, or load it.
+
+        Raises:
+            InputError: there is no image to train on.
+        """
+        from maskstream.training.loop import SubjectData
+
+        parts, _ = self.subject_parts()
+        if not parts.images:
+            raise InputError("no stills to find a subject in; give --data or --static with images and masks")
+        packed = SubjectData(
+            self._stills("subjects", parts.images),
+            self._stills("places", parts.empty) if parts.empty else None,
+        )
+        self._warn_of_skipped()
+        return packed
+
+    def _stills(self, name: str, images: list[LabelledImage]) -> ImageSet:
+        from maskstream.data.packing import pack_images
+
+        empty = name in ("backgrounds", "places")
+        return pack_images(images, STILL_SIZE, cache=self._cache(name), report=self.report, keep_empty=empty)
+
+    def _cache(self, name: str) -> Path | None:
+        return self.cache / f"{name}.pt" if self.cache else None
+
+    def _warn_of_skipped(self) -> None:
+        if self.report.skipped:
+            logger.warning("left out, each named above: %d", self.report.skipped)
+
+
+@dataclass(frozen=True)
+class SubjectParts:
+    """Images with a subject, and empty places."""
+
+    images: list[LabelledImage]
+    empty: list[LabelledImage]
 
 
 def training_sources(args: argparse.Namespace) -> TrainingSources:
@@ -122,6 +161,7 @@ def training_sources(args: argparse.Namespace) -> TrainingSources:
         sources.videos.extend(part.train_videos)
         sources.backgrounds.extend(part.backgrounds)
         sources.development.extend(part.dev_videos)
+        sources.mattes.extend(part.mattes)
         report.problems += part.report.problems
     for folder in args.davis:
         sources.videos.extend(davis_videos(folder, report))

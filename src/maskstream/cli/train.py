@@ -6,14 +6,17 @@ import argparse
 import logging
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypeVar
 
 from maskstream.cli._training_data import add_data_options, json_fields, training_sources
+from maskstream.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from maskstream.cli._training_data import TrainingSources
+    from maskstream.training.config import RunConfig
+    from maskstream.training.loop import EvaluateSubject, SubjectTrainer, Trainer
 
-    from maskstream.training.config import TrainConfig
+    Config = TypeVar("Config", bound=RunConfig)
 
 NAME = "train"
 HELP = "train a network; run it again with the same folder to go on where it stopped"
@@ -23,10 +26,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="FOLDER", help="of the run")
     parser.add_argument(
+        "--stage",
+        choices=("follow", "subject"),
+        default="follow",
+        help="follow: objects by their first masks (the default); subject: find who or what a frame is of",
+    )
+    parser.add_argument(
         "--network",
-        default="live",
         metavar="NAME|FILE",
-        help="stm, damo, live, or a JSON file of a network config (live)",
+        help="stm, damo, live, or a JSON file of a network config (live; for --stage subject: subject)",
     )
     parser.add_argument("--start", type=Path, metavar="FILE", help="weights (.safetensors) to start from")
     add_data_options(parser)
@@ -40,10 +48,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Read the data, train, judge each checkpoint on the development sequences."""
+    """Read the data, train, judge each checkpoint on what is held back."""
     import torch
 
-    from maskstream.training.loop import WEIGHTS, Trainer
+    from maskstream.training.loop import WEIGHTS
 
     if int(os.environ.get("RANK", "0")):  # of torchrun's processes, the first one speaks
         logging.getLogger("maskstream").setLevel(logging.ERROR)
@@ -52,16 +60,8 @@ def run(args: argparse.Namespace) -> int:
     if args.threads:
         torch.set_num_threads(args.threads)
     device = args.device or ("cuda" if torch.cuda.is_available() else "cpu")
-    config = _train_config(args)
-    network = _network_config(args.network)
-    sources = training_sources(args)
-    data = sources.packed()
-    evaluate: Callable[..., dict[str, float]] | None = None
-    if sources.development:
-        from maskstream.evaluation.checkpoints import judge_on
-
-        evaluate = judge_on(sources.development, device)
-    trainer = Trainer(network, data, config, args.output, device=device, start=args.start, evaluate=evaluate)
+    make = _subject_trainer if args.stage == "subject" else _follow_trainer
+    trainer = make(args, device)
     trainer.run()
     if trainer.rank == 0:
         state = "finished" if trainer.finished else "stopped; run the same command to go on"
@@ -69,16 +69,54 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _network_config(name: str) -> Any:
+def _follow_trainer(args: argparse.Namespace, device: str) -> Trainer:
     from maskstream.network.config import NetworkConfig
     from maskstream.network.presets import preset
-
-    return NetworkConfig.from_dict(json_fields(Path(name))) if name.endswith(".json") else preset(name)
-
-
-def _train_config(args: argparse.Namespace) -> TrainConfig:
     from maskstream.training.config import TrainConfig
+    from maskstream.training.loop import Trainer
 
+    config = _run_config(args, TrainConfig)
+    given = args.network or "live"
+    network = NetworkConfig.from_dict(json_fields(Path(given))) if given.endswith(".json") else preset(given)
+    sources = training_sources(args)
+    data = sources.packed()
+    evaluate = None
+    if sources.development:
+        from maskstream.evaluation.checkpoints import judge_on
+
+        evaluate = judge_on(sources.development, device)
+    return Trainer(network, data, config, args.output, device=device, start=args.start, evaluate=evaluate)
+
+
+def _subject_trainer(args: argparse.Namespace, device: str) -> SubjectTrainer:
+    from maskstream.network.subject import SubjectConfig
+    from maskstream.training.config import SubjectTrainConfig
+    from maskstream.training.loop import SubjectTrainer
+
+    config = _run_config(args, SubjectTrainConfig)
+    given = args.network or "subject"
+    if given == "subject":
+        network = SubjectConfig()
+    elif given.endswith(".json"):
+        network = SubjectConfig.from_dict(json_fields(Path(given)))
+    else:
+        raise InputError(f"{given}: finds no subject; leave --network out, or give a JSON file of its config")
+    sources = training_sources(args)
+    data = sources.packed_subjects()
+    evaluate = _subject_judge(sources, device)
+    return SubjectTrainer(
+        network, data, config, args.output, device=device, start=args.start, evaluate=evaluate
+    )
+
+
+def _subject_judge(sources: TrainingSources, device: str) -> EvaluateSubject | None:
+    from maskstream.evaluation.checkpoints import judge_subjects
+
+    _, held = sources.subject_parts()
+    return judge_subjects(held.images, held.empty, device) if held.images else None
+
+
+def _run_config(args: argparse.Namespace, kind: type[Config]) -> Config:
     fields = json_fields(args.config) if args.config else {}
     given = {"minutes": args.minutes, "steps": args.steps, "seed": args.seed}
-    return TrainConfig.from_dict({**fields, **{k: v for k, v in given.items() if v is not None}})
+    return kind.from_dict({**fields, **{k: v for k, v in given.items() if v is not None}})

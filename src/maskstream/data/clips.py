@@ -6,7 +6,6 @@ All of it is batched tensor operations on the training device; every random numb
 from __future__ import annotations
 
 import logging
-from collections import Counter
 from dataclasses import dataclass
 
 import torch
@@ -15,7 +14,7 @@ from torch import Tensor
 from maskstream.data import colour, synthetic, warps
 from maskstream.data.clip_config import ClipConfig, SkipSchedule
 from maskstream.data.draws import Draws
-from maskstream.data.tensors import VOID, ImageSet, VideoSet
+from maskstream.data.tensors import VOID, ImageSet, VideoSet, id_areas, set_weights
 from maskstream.errors import InputError
 
 __all__ = ["ClipConfig", "ClipSampler", "Clips", "SkipSchedule"]
@@ -79,14 +78,14 @@ class ClipSampler:
         none = torch.zeros((0, 256), dtype=torch.bool, device=self.device)
         self._still_ids, self._cutout_ids, self._frame_ids = none, none, none
         if self._images is not None:
-            area = _id_areas(self._images.labels)
+            area = id_areas(self._images.labels)
             self._still_ids = (area >= config.min_object_area) & ~self._images.paste_only[:, None]
             self._cutout_ids = area >= config.min_cutout_area
-            weights = _set_weights(self._images, config.set_weight_power)
+            weights = set_weights(self._images, config.set_weight_power)
             self._still_weights = weights * self._still_ids.any(1)
             self._cutout_weights = weights * self._cutout_ids.any(1)
         if self._videos is not None:
-            self._frame_ids = _id_areas(self._videos.labels) >= config.min_object_area
+            self._frame_ids = id_areas(self._videos.labels) >= config.min_object_area
         self._has_stills = bool(self._still_ids.any())
         self._has_cutouts = bool(self._cutout_ids.any())
         for kind, ids in (("image", self._still_ids), ("frame", self._frame_ids)):
@@ -291,7 +290,7 @@ class ClipSampler:
         """Keep up to ``max_objects`` objects that the first frame shows, numbered 1..K in random order."""
         config = self.config
         enough = config.min_first_pixels / 192**2
-        ids, kept = self._draws.choose(_id_areas(labels[:, 0]) >= enough, config.max_objects)
+        ids, kept = self._draws.choose(id_areas(labels[:, 0]) >= enough, config.max_objects)
         result = (labels == VOID).view(torch.uint8).mul_(VOID)
         for number in range(config.max_objects):
             # The first columns are the kept ones; an id that no pixel has stands for none.
@@ -331,32 +330,3 @@ def pick_frames(
     best = useful[which[:, :, 0]].to(torch.uint8).argmax(1)
     rows = torch.arange(n, device=best.device)
     return video.view(n, _START_TRIES)[rows, best], which[rows, best]
-
-
-def _set_weights(images: ImageSet, power: float) -> Tensor:
-    """``(N,)`` weight of each image: all of a set of n together weigh ``n ** power``."""
-    if not images.names:
-        return torch.ones(len(images), device=images.images.device)
-    sets = [name.partition("/")[0] for name in images.names]
-    sizes = Counter(sets)
-    return torch.tensor([sizes[of] ** (power - 1.0) for of in sets], device=images.images.device)
-
-
-def _id_areas(labels: Tensor) -> Tensor:
-    """Share of each label map that each id covers; background and void count as nothing.
-
-    Args:
-        labels: ``(N, H, W)`` uint8.
-
-    Returns:
-        ``(N, 256)`` float32.
-    """
-    areas = []
-    for first in range(0, len(labels), 64):
-        part = labels[first : first + 64]
-        flat = part.flatten(1).long()
-        rows = torch.arange(len(part), device=labels.device)[:, None] * 256
-        areas.append(torch.bincount((flat + rows).flatten(), minlength=256 * len(part)).view(-1, 256))
-    share = torch.cat(areas).float() / labels[0].numel()
-    share[:, [0, VOID]] = 0
-    return share

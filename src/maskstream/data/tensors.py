@@ -7,6 +7,7 @@ the originals.
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -72,6 +73,40 @@ class VideoSet:
     def to(self, device: torch.device | str) -> VideoSet:
         """The same set on another device."""
         return replace(self, **_moved(self, device))
+
+
+def set_of(name: str) -> str:
+    """The set that an image of this name belongs to."""
+    return name.partition("/")[0]
+
+
+def set_weights(images: ImageSet, power: float) -> Tensor:
+    """``(N,)`` weight of each image: all of a set of n together weigh ``n ** power``."""
+    if not images.names:
+        return torch.ones(len(images), device=images.images.device)
+    sets = [set_of(name) for name in images.names]
+    sizes = Counter(sets)
+    return torch.tensor([sizes[of] ** (power - 1.0) for of in sets], device=images.images.device)
+
+
+def id_areas(labels: Tensor) -> Tensor:
+    """Share of each label map that each id covers; background and void count as nothing.
+
+    Args:
+        labels: ``(N, H, W)`` uint8.
+
+    Returns:
+        ``(N, 256)`` float32.
+    """
+    areas = []
+    for first in range(0, len(labels), 64):
+        part = labels[first : first + 64]
+        flat = part.flatten(1).long()
+        rows = torch.arange(len(part), device=labels.device)[:, None] * 256
+        areas.append(torch.bincount((flat + rows).flatten(), minlength=256 * len(part)).view(-1, 256))
+    share = torch.cat(areas).float() / labels[0].numel()
+    share[:, [0, VOID]] = 0
+    return share
 
 
 def _moved(held: ImageSet | VideoSet, device: torch.device | str) -> dict[str, Any]:

@@ -16,6 +16,9 @@ from maskstream.errors import InputError
 from maskstream.network.config import NetworkConfig
 from maskstream.network.model import SegmentationNetwork
 from maskstream.network.presets import preset
+from maskstream.network.subject import SubjectConfig, SubjectNetwork
+
+Network = SegmentationNetwork | SubjectNetwork  #: what has weights and a config of its own
 
 # Published STM state dict to ours, as (pattern, replacement), each a bijection of key prefixes.
 _STM_RULES = (
@@ -66,7 +69,7 @@ def convert_stm(published: dict[str, Tensor]) -> dict[str, Tensor]:
     return converted
 
 
-def save(network: SegmentationNetwork, path: str | Path, notes: dict[str, str] | None = None) -> None:
+def save(network: Network, path: str | Path, notes: dict[str, str] | None = None) -> None:
     """Write weights and config to one safetensors file, beside and renamed.
 
     Args:
@@ -105,7 +108,67 @@ def load(path: str | Path) -> SegmentationNetwork:
     return network.eval()
 
 
+def load_subject(path: str | Path) -> SubjectNetwork:
+    """A subject network, in evaluation mode on the CPU, from our ``.safetensors``.
+
+    Raises:
+        InputError: the file is missing, broken, or holds something else.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(f"{path}: no such file; give a .safetensors of `maskstream train --stage subject`")
+    config, state = _read_config(path)
+    try:
+        network = SubjectNetwork(SubjectConfig.from_dict(config))
+        network.load_state_dict(state)
+    except (RuntimeError, InputError) as error:
+        reason = shorten(str(error).replace("\n", " "), 120)
+        raise InputError(f"{path}: holds no network that finds the subject ({reason})") from error
+    return network.eval()
+
+
+def started_subject(path: Path, config: SubjectConfig) -> SubjectNetwork:
+    """A subject network to train on: weights of such a one, or the trunk of one that follows objects.
+
+    Raises:
+        InputError: the file is missing or broken, or holds a network or a trunk of other widths.
+    """
+    if not path.is_file():
+        raise InputError(f"{path}: no such file; give a .safetensors of maskstream")
+    held, state = _read_config(path)
+    network = SubjectNetwork(config)
+    if "context_width" in held:
+        found = load_subject(path)
+        if found.config != config:
+            raise InputError(f"{path}: holds another network, {found.config.name!r}; train that, or afresh")
+        return found
+    trunk = {
+        key.removeprefix("image_encoder."): tensor
+        for key, tensor in state.items()
+        if key.startswith(("image_encoder.trunk.", "image_encoder.normalise."))
+    }
+    try:
+        missing = network.load_state_dict(trunk, strict=False)
+        if missing.unexpected_keys or any(k.startswith("trunk.") for k in missing.missing_keys):
+            raise RuntimeError("its image encoder has another trunk")
+    except RuntimeError as error:
+        reason = shorten(str(error).replace("\n", " "), 120)
+        raise InputError(f"{path}: no trunk for {config.name!r} in it ({reason})") from error
+    return network
+
+
 def _read_safetensors(path: Path) -> tuple[NetworkConfig, dict[str, Tensor]]:
+    fields, state = _read_config(path)
+    try:
+        # The weights are here; the trunk must not ask for ImageNet's.
+        config = NetworkConfig.from_dict({**fields, "pretrained": False})
+    except InputError as error:
+        raise InputError(f"{path}: the network config inside cannot be used ({error})") from error
+    return config, state
+
+
+def _read_config(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """The config as plain data, and the weights."""
     from safetensors import SafetensorError, safe_open
 
     try:
@@ -117,11 +180,9 @@ def _read_safetensors(path: Path) -> tuple[NetworkConfig, dict[str, Tensor]]:
     if "config" not in metadata:
         raise InputError(f"{path}: has no network config inside; it was not written by maskstream")
     try:
-        # The weights are here; the trunk must not ask for ImageNet's.
-        config = NetworkConfig.from_dict({**json.loads(metadata["config"]), "pretrained": False})
-    except (ValueError, TypeError, InputError) as error:
+        return dict(json.loads(metadata["config"])), state
+    except (ValueError, TypeError) as error:
         raise InputError(f"{path}: the network config inside cannot be used ({error})") from error
-    return config, state
 
 
 def _read_published(path: Path) -> dict[str, Tensor]:

@@ -1,4 +1,4 @@
-"""Export to three ONNX graphs, the streaming core's three calls, with the memory as explicit tensors."""
+"""Export to ONNX: the streaming core's three calls, with explicit memory; the subject network's one."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +14,16 @@ import torch
 from torch import Tensor, nn
 
 from maskstream.errors import InputError
+from maskstream.network.checkpoints import Network
 from maskstream.network.config import STRIDE
 from maskstream.network.model import Features, SegmentationNetwork, from_frames
+from maskstream.network.subject import SUBJECT_STRIDE, SubjectNetwork
 
 OPSET = 17
 GRAPHS = ("encode", "memorize", "segment")
+SUBJECT_GRAPH = "subject"
 _EXAMPLE = (6 * STRIDE, 8 * STRIDE)  # any size but a special one: all sizes are dynamic
+_HALVED_FROM = 64  # numbers: smaller tensors stay as they are
 
 
 def export(network: SegmentationNetwork, folder: str | Path, info: dict[str, Any]) -> None:
@@ -55,17 +60,49 @@ def export(network: SegmentationNetwork, folder: str | Path, info: dict[str, Any
     Raises:
         InputError: the folder is a file, or holds something that is no export.
     """
+    _write_folder(network, folder, info, lambda place: _export_graphs(network, place))
+
+
+def export_subject(network: SubjectNetwork, folder: str | Path, info: dict[str, Any]) -> None:
+    """Write ``subject.onnx`` and ``model.json`` to a folder.
+
+    The graph takes ``frame`` (1, H, W, 3) uint8, H and W multiples of 32, and gives ``probability``
+    (1, H/4, W/4). Weights are stored in half precision and cast when the graph is loaded: the arithmetic is
+    single precision.
+
+    Args:
+        network: in evaluation mode; moved to the CPU in single precision.
+        folder: as for ``export``.
+        info: as for ``export``.
+
+    Raises:
+        InputError: the folder is a file, or holds something that is no export.
+    """
+
+    def write(place: Path) -> None:
+        frame = torch.randint(0, 255, (1, 3 * SUBJECT_STRIDE, 4 * SUBJECT_STRIDE, 3), dtype=torch.uint8)
+        path = place / f"{SUBJECT_GRAPH}.onnx"
+        _write(_Subject(network), path, {"frame": frame}, ["probability"])
+        _halve(path)
+
+    _write_folder(network, folder, info, write)
+
+
+def _write_folder(
+    network: Network, folder: str | Path, info: dict[str, Any], write: Callable[[Path], None]
+) -> None:
+    """Graphs and ``model.json``, written beside and renamed."""
     folder = Path(folder).absolute()
     if folder.exists() and not folder.is_dir():
         raise InputError(f"{folder}: is a file; name a folder")
     if folder.exists() and any(folder.iterdir()) and not (folder / "model.json").is_file():
         raise InputError(f"{folder}: is not empty and holds no exported network; choose another folder")
-    network = network.cpu().float().eval()
+    network.cpu().float().eval()
     partial = folder.with_name(folder.name + ".partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
     with torch.no_grad():
-        _export_graphs(network, partial)
+        write(partial)
     parameters = sum(parameter.numel() for parameter in network.parameters())
     content = {**info, "parameters": parameters, "config": network.config.to_dict()}
     (partial / "model.json").write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
@@ -153,6 +190,15 @@ class _Segment(nn.Module):
         return self.network.segment(features, memory, previous[:, None])
 
 
+class _Subject(nn.Module):
+    def __init__(self, network: SubjectNetwork) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, frame: Tensor) -> Tensor:
+        return torch.sigmoid(self.network(_planes(frame)))
+
+
 def _skip_names(network: SegmentationNetwork) -> list[str]:
     return [f"skip_{stride}" for stride in network.decoder.strides]
 
@@ -173,6 +219,7 @@ _DYNAMIC = {
     "others": {0: "N", 1: "H", 2: "W"},
     "previous_masks": {0: "N", 1: "H", 2: "W"},
     "logits": {0: "N", 1: "H", 2: "W"},
+    "probability": {1: "H4", 2: "W4"},
     "skip_8": {2: "H8", 3: "W8"},
     "skip_4": {2: "H4", 3: "W4"},
     "skip_2": {2: "H2", 3: "W2"},
@@ -204,3 +251,23 @@ def _write(module: nn.Module, path: Path, inputs: dict[str, Tensor], outputs: li
             opset_version=OPSET,
             dynamo=False,
         )
+
+
+def _halve(path: Path) -> None:
+    """Store the weights of a graph in half precision, each followed by a cast to single precision."""
+    import numpy as np
+    import onnx
+    from onnx import numpy_helper
+
+    model = onnx.load(str(path))
+    casts = []
+    for tensor in model.graph.initializer:
+        values = numpy_helper.to_array(tensor)
+        if values.dtype == np.float32 and values.size >= _HALVED_FROM:
+            name = tensor.name
+            tensor.CopyFrom(numpy_helper.from_array(values.astype(np.float16), f"{name}.half"))
+            cast = onnx.helper.make_node("Cast", [f"{name}.half"], [name], to=onnx.TensorProto.FLOAT)
+            casts.append(cast)
+    for position, cast in enumerate(casts):
+        model.graph.node.insert(position, cast)
+    onnx.save(model, str(path))

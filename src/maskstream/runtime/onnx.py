@@ -23,6 +23,20 @@ from maskstream.runtime.protocol import Floats, Memory, MemoryEntry, ModelInfo
 MAX_DEFAULT_THREADS = 4
 
 
+def session_options(threads: int) -> Any:
+    """How every graph is run: with so many threads, none of which spins."""
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    # Spinning threads burn whole cores between the frames of a live stream, and were measured slower too.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_ALL
+    # A sharp softmax is full of denormal numbers, which some processors multiply many times slower.
+    options.add_session_config_entry("session.set_denormal_as_zero", "1")
+    options.log_severity_level = 3
+    return options
+
+
 class OnnxRuntime:
     """A network in ONNX Runtime."""
 
@@ -102,15 +116,7 @@ class _Graph:
     def __init__(self, path: Path, threads: int, providers: Sequence[str]) -> None:
         if not path.is_file():
             raise InputError(f"{path.parent}: no {path.name}; give the folder of an exported network")
-        options = ort.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.inter_op_num_threads = 1
-        # Spinning threads burn whole cores between the frames of a live stream, and were measured slower too.
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_ALL
-        # A sharp softmax is full of denormal numbers, which some processors multiply many times slower.
-        options.add_session_config_entry("session.set_denormal_as_zero", "1")
-        options.log_severity_level = 3
+        options = session_options(threads)
         try:
             self._session = ort.InferenceSession(str(path), options, providers=list(providers))
         except Exception as error:  # ONNX Runtime's own exceptions share no public base class

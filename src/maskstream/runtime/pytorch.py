@@ -14,6 +14,7 @@ from maskstream.network import checkpoints
 from maskstream.network.aggregation import soft_aggregate
 from maskstream.network.config import STRIDE, NetworkConfig
 from maskstream.network.model import Features, SegmentationNetwork
+from maskstream.network.subject import SUBJECT_STRIDE, SubjectConfig
 from maskstream.runtime.protocol import Floats, Memory, MemoryEntry, ModelInfo
 
 LARGE = 2**17  #: pixels from which on the CPU is faster with the channels last
@@ -22,6 +23,7 @@ MUCH_WORK = 2**31  #: the same, where many objects at a time are faster than few
 FEATURE_MAPS = 5  #: of the finest and widest, that exist at a time
 LIVE_SIZE = 240
 LIVE_WINDOW = 2.5
+SUBJECT_SIZE = 192
 
 
 class TorchRuntime:
@@ -159,6 +161,11 @@ def info_for(config: NetworkConfig) -> ModelInfo:
         memory_previous=not light,
         window=LIVE_WINDOW if light else 0.0,
     )
+
+
+def subject_info(config: SubjectConfig) -> ModelInfo:
+    """How a subject network wants to be used."""
+    return ModelInfo(name=config.name, default_size=SUBJECT_SIZE, stride=SUBJECT_STRIDE)
 
 
 def _device(name: str | None) -> torch.device:

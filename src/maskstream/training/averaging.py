@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import copy
+from typing import Generic, TypeVar
 
 import torch
 
 from maskstream.network.model import SegmentationNetwork
+from maskstream.network.subject import SubjectNetwork
+
+Net = TypeVar("Net", SegmentationNetwork, SubjectNetwork)
 
 
-class Average:
+class Average(Generic[Net]):
     """A copy of a network whose weights follow it slowly.
 
     Args:
@@ -17,12 +21,12 @@ class Average:
         decay: share of the old average that each update keeps, once warm; early updates keep less.
     """
 
-    def __init__(self, network: SegmentationNetwork, decay: float) -> None:
-        self.network = copy.deepcopy(network).eval().requires_grad_(False)
+    def __init__(self, network: Net, decay: float) -> None:
+        self.network: Net = copy.deepcopy(network).eval().requires_grad_(False)
         self.decay = decay
 
     @torch.no_grad()
-    def update(self, network: SegmentationNetwork, step: int) -> None:
+    def update(self, network: Net, step: int) -> None:
         """Move towards ``network`` after its ``step``-th update."""
         keep = min(self.decay, (1 + step) / (10 + step))
         for ours, theirs in zip(

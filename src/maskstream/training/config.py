@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
 from itertools import pairwise
-from typing import Any
+from typing import Any, Self
 
 from maskstream.data.clip_config import ClipConfig, SkipSchedule
+from maskstream.data.subjects import SceneConfig
 from maskstream.errors import InputError
 from maskstream.network.config import STRIDE
 from maskstream.network.plain_data import from_plain
+from maskstream.network.subject import SUBJECT_STRIDE
 
 
 @dataclass(frozen=True)
@@ -48,58 +50,39 @@ STAGES = (
 
 
 @dataclass(frozen=True)
-class TrainConfig:
-    """One training run.
+class RunConfig:
+    """What every training run has, whatever is trained.
 
     Attributes:
         steps: length of the run; progress is step / steps. 0: the budget ``minutes`` sets the length instead.
         minutes: stop cleanly after this much training time, over all resumptions; None: no limit.
-        stages: what is shown, in order.
         rate: highest learning rate of AdamW.
         warm_up: steps of linear warm-up.
         schedule: ``"cosine"`` or ``"poly"`` (power 0.9) decay over the run.
         weight_decay: of AdamW, on convolution weights only.
         clip_norm: largest norm of the gradient.
         ema: decay of the averaged weights, which are what is evaluated and shipped.
-        truth_until: progress at which the last true mask has been handed over to the network's own
-            predictions, for memory and previous mask; at the start all are true.
-        drop_previous: chance that an object's previous mask is shown empty, as after an occlusion.
-        shift_previous: chance that it is shown displaced, as after fast motion.
-        halve_previous: chance that only one side of it is shown, as after a part was lost.
         hard_pixels: share of pixels, the hardest, that the cross-entropy counts at the end; all at the start.
         dice_weight: weight of the dice loss beside the cross-entropy.
         bfloat16: autocast.
-        checkpoint_activations: trade time for memory (large networks, many objects).
-        object_chunk: with activation checkpointing, decode this many objects at a time; 0: all at once.
         freeze_norm: keep batch norm statistics fixed, as STM does when it starts from pretrained trunks.
         save_minutes: time between checkpoints.
-        skip: the skip interval over the run.
-        clips: what clips are made of.
         seed: of everything random.
     """
 
     steps: int = 0
     minutes: float | None = None
-    stages: tuple[Stage, ...] = STAGES
     rate: float = 1e-3
     warm_up: int = 200
     schedule: str = "cosine"
     weight_decay: float = 0.01
     clip_norm: float = 1.0
     ema: float = 0.999
-    truth_until: float = 0.33
-    drop_previous: float = 0.15
-    shift_previous: float = 0.2
-    halve_previous: float = 0.15
     hard_pixels: float = 0.25
     dice_weight: float = 1.0
     bfloat16: bool = True
-    checkpoint_activations: bool = False
-    object_chunk: int = 0
     freeze_norm: bool = False
     save_minutes: float = 10.0
-    skip: SkipSchedule = field(default_factory=SkipSchedule)
-    clips: ClipConfig = field(default_factory=ClipConfig)
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -107,6 +90,54 @@ class TrainConfig:
             raise InputError("training: give a number of steps or a budget in minutes")
         if self.schedule not in ("cosine", "poly"):
             raise InputError(f"training: schedule is {self.schedule!r}; choose cosine or poly")
+
+    def hard_share(self, progress: float) -> float:
+        """Share of the pixels that the cross-entropy counts at ``progress``."""
+        return 1 - (1 - self.hard_pixels) * min(1.0, max(0.0, (progress - 0.1) / 0.4))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data, for JSON."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> Self:
+        """The config that ``to_dict`` described; missing fields keep their defaults.
+
+        Raises:
+            InputError: a field is unknown or has an impossible value.
+        """
+        return from_plain(cls, data, "training config")
+
+
+@dataclass(frozen=True)
+class TrainConfig(RunConfig):
+    """A training run of a network that follows objects.
+
+    Attributes:
+        stages: what is shown, in order.
+        truth_until: progress at which the last true mask has been handed over to the network's own
+            predictions, for memory and previous mask; at the start all are true.
+        drop_previous: chance that an object's previous mask is shown empty, as after an occlusion.
+        shift_previous: chance that it is shown displaced, as after fast motion.
+        halve_previous: chance that only one side of it is shown, as after a part was lost.
+        checkpoint_activations: trade time for memory (large networks, many objects).
+        object_chunk: with activation checkpointing, decode this many objects at a time; 0: all at once.
+        skip: the skip interval over the run.
+        clips: what clips are made of.
+    """
+
+    stages: tuple[Stage, ...] = STAGES
+    truth_until: float = 0.33
+    drop_previous: float = 0.15
+    shift_previous: float = 0.2
+    halve_previous: float = 0.15
+    checkpoint_activations: bool = False
+    object_chunk: int = 0
+    skip: SkipSchedule = field(default_factory=SkipSchedule)
+    clips: ClipConfig = field(default_factory=ClipConfig)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
         if not self.stages or any(a.until >= b.until for a, b in pairwise(self.stages)):
             raise InputError("training: give one stage or more, each until a later progress than the last")
 
@@ -114,15 +145,26 @@ class TrainConfig:
         """The stage at ``progress``."""
         return next((s for s in self.stages if progress < s.until), self.stages[-1])
 
-    def to_dict(self) -> dict[str, Any]:
-        """Plain data, for JSON."""
-        return asdict(self)
 
-    @classmethod
-    def from_dict(cls, data: dict[str, Any]) -> TrainConfig:
-        """The config that ``to_dict`` described; missing fields keep their defaults.
+@dataclass(frozen=True)
+class SubjectTrainConfig(RunConfig):
+    """A training run of a network that finds the subject.
 
-        Raises:
-            InputError: a field is unknown or has an impossible value.
-        """
-        return from_plain(cls, data, "training config")
+    Attributes:
+        sizes: (height, width) of the frames, multiples of 32; each batch has one of them.
+        batch: frames in a step, on each process.
+        scenes: what frames are made of.
+    """
+
+    hard_pixels: float = 0.5
+    sizes: tuple[tuple[int, int], ...] = ((192, 320), (224, 384), (224, 288), (256, 256), (320, 192))
+    batch: int = 16
+    scenes: SceneConfig = field(default_factory=SceneConfig)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        sides = [side for size in self.sizes for side in size]
+        if not sides or any(side < SUBJECT_STRIDE or side % SUBJECT_STRIDE for side in sides):
+            raise InputError(f"training: sizes are {self.sizes}; give pairs of multiples of {SUBJECT_STRIDE}")
+        if self.batch < 1:
+            raise InputError(f"training: batch is {self.batch}; give 1 or more")

@@ -1,4 +1,4 @@
-"""The training loop: one process, or several under torchrun."""
+"""The training loop, whatever is trained: one process, or several under torchrun."""
 
 from __future__ import annotations
 
@@ -8,25 +8,29 @@ import math
 import os
 import signal
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from maskstream.data.clips import Clips, ClipSampler
+from maskstream.data.subjects import SceneSampler
 from maskstream.data.tensors import ImageSet, VideoSet
 from maskstream.errors import InputError
 from maskstream.network import checkpoints
 from maskstream.network.config import NetworkConfig
 from maskstream.network.model import SegmentationNetwork
-from maskstream.training.averaging import Average
-from maskstream.training.config import TrainConfig
+from maskstream.network.subject import SubjectConfig, SubjectNetwork
+from maskstream.training.averaging import Average, Net
+from maskstream.training.config import RunConfig, SubjectTrainConfig, TrainConfig
 from maskstream.training.logs import RunLog
 from maskstream.training.rollout import RolloutResult, rollout
+from maskstream.training.subject import SubjectResult, subject_loss
 
 logger = logging.getLogger(__name__)
 
@@ -36,6 +40,7 @@ REPORT_SECONDS = 10.0
 
 RandomState = tuple[Tensor, Tensor]  #: of the two generators of a process
 Evaluate = Callable[[SegmentationNetwork, Path, int], dict[str, float]]
+EvaluateSubject = Callable[[SubjectNetwork, Path, int], dict[str, float]]
 
 
 @dataclass(frozen=True)
@@ -47,77 +52,102 @@ class TrainingData:
     backgrounds: ImageSet | None
 
 
-class Trainer:
+@dataclass(frozen=True)
+class SubjectData:
+    """What frames with a subject are made from; see ``SceneSampler``."""
+
+    images: ImageSet
+    backgrounds: ImageSet | None
+
+
+class StepResult(NamedTuple):
+    """What a batch gave.
+
+    Attributes:
+        loss: scalar, with gradients.
+        iou: scalar, for the log.
+        shown: clips or frames in the batch.
+        making: seconds that making them took.
+    """
+
+    loss: Tensor
+    iou: Tensor
+    shown: int
+    making: float
+
+
+class TrainingLoop(ABC, Generic[Net]):
     """Trains a network in a folder, and goes on there if it was interrupted.
 
+    A kind of training says what a batch is (``_batch``) and makes its ``sampler`` from ``sampler_generator``.
+
     Args:
-        network: what to train.
-        data: what clips are made from.
+        make: the network, called once the random numbers are seeded.
         config: the run.
         folder: where state, weights, logs and pictures go; made if absent.
         device: where to train. Under torchrun each process takes the GPU of its local rank.
-        start: weights of such a network to start from; None: from scratch.
         evaluate: called at each checkpoint with the averaged network, the folder and the step; the figures
             that it returns are logged. It may write pictures to the folder.
-
-    Raises:
-        InputError: the folder holds a run, or ``start`` weights, of another network.
     """
 
     def __init__(
         self,
-        network: NetworkConfig,
-        data: TrainingData,
-        config: TrainConfig,
+        make: Callable[[], Net],
+        config: RunConfig,
         folder: Path,
-        *,
-        device: torch.device | str = "cpu",
-        start: Path | None = None,
-        evaluate: Evaluate | None = None,
+        device: torch.device | str,
+        evaluate: Callable[[Net, Path, int], dict[str, float]] | None,
     ) -> None:
-        self.config = config
+        self._run_config = config
         self.folder = folder
         self.device = _own_device(device)
         self.rank, self.world = _join_group(self.device)
         torch.manual_seed(config.seed)
-        self.network = SegmentationNetwork(network) if start is None else _started(start, network)
+        self.network: Net = make()
         # torch's types don't know the argument memory_format.
         self.network.to(self.device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
-        self.average = Average(self.network, config.ema)
+        self.average: Average[Net] = Average(self.network, config.ema)
         self.optimizer = torch.optim.AdamW(_groups(self.network, config), lr=config.rate)
         self.generator = torch.Generator().manual_seed(config.seed + self.rank)
-        clip_generator = torch.Generator(self.device).manual_seed(config.seed + self.rank)
-        self.sampler = ClipSampler(
-            data.images, data.videos, data.backgrounds, config.clips, clip_generator, self.device
-        )
-        self.evaluate = evaluate
-        self.step = 0
-        self.seconds = 0.0
+        self.sampler_generator = torch.Generator(self.device).manual_seed(config.seed + self.rank)
+        self.evaluate: Callable[[Net, Path, int], dict[str, float]] | None = evaluate
+        self.step: int = 0
+        self.seconds: float = 0.0
         self._stop = False
-        self._rollout: nn.Module = _Rollout(self.network, config)
-        if self.world > 1:
-            ids = [self.device.index] if self.device.type == "cuda" else None
-            # Some of timm's networks keep parts that none of the features needs.
-            unused = self.network.config.backbone != "plain"
-            self._rollout = nn.parallel.DistributedDataParallel(
-                self._rollout, device_ids=ids, find_unused_parameters=unused
-            )
-        folder.mkdir(parents=True, exist_ok=True)
-        if (folder / STATE).is_file():
+
+    @abstractmethod
+    def _batch(self, progress: float) -> StepResult:
+        """Make a batch and run the network on it."""
+
+    def _open_folder(self) -> None:
+        """Make the run's folder, or go on with the run in it; the last thing that a kind of training sets up.
+
+        Raises:
+            InputError: the folder holds a run of another network.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        if (self.folder / STATE).is_file():
             self._resume()
+
+    def _parallel(self, module: nn.Module, unused: bool) -> nn.Module:
+        """A module as this process of several runs it; ``unused``: some parameters may get no gradient."""
+        if self.world == 1:
+            return module
+        ids = [self.device.index] if self.device.type == "cuda" else None
+        return nn.parallel.DistributedDataParallel(module, device_ids=ids, find_unused_parameters=unused)
 
     @property
     def progress(self) -> float:
         """How much of the run is done, 0..1."""
-        if self.config.steps:
-            return min(1.0, self.step / self.config.steps)
-        assert self.config.minutes is not None
-        return min(1.0, self.seconds / (60 * self.config.minutes))
+        if self._run_config.steps:
+            return min(1.0, self.step / self._run_config.steps)
+        assert self._run_config.minutes is not None
+        return min(1.0, self.seconds / (60 * self._run_config.minutes))
 
     @property
     def finished(self) -> bool:
         """Whether the run or its budget is over."""
-        over = self.config.minutes is not None and self.seconds >= 60 * self.config.minutes
+        over = self._run_config.minutes is not None and self.seconds >= 60 * self._run_config.minutes
         return self.progress >= 1 or over
 
     def run(self) -> None:
@@ -132,7 +162,7 @@ class Trainer:
             while not self._agreed(self.finished or self._stop):
                 meter.add(*self._train_step())
                 self.seconds = self._shared_clock(time.monotonic() - started)
-                save = self.seconds - saved > 60 * self.config.save_minutes
+                save = self.seconds - saved > 60 * self._run_config.save_minutes
                 if save or meter.due:
                     self._report(log, meter)
                 if save:
@@ -148,21 +178,12 @@ class Trainer:
                 log.close()
 
     def _train_step(self) -> tuple[float, float, int, float]:
-        config, progress = self.config, self.progress
-        stage = config.stage(progress)
-        side = stage.size[int(torch.randint(len(stage.size), (), generator=self.generator))]
-        begun = time.monotonic()
-        clips = self.sampler.sample(
-            stage.batch, side, stage.frames, config.skip.max_skip(progress), stage.video_fraction
-        )
-        making = time.monotonic() - begun
+        config, progress = self._run_config, self.progress
         for group in self.optimizer.param_groups:
             group["lr"] = self._rate(progress)
-        truth = max(0.0, 1 - progress / config.truth_until) if config.truth_until else 0.0
-        hard_share = 1 - (1 - config.hard_pixels) * min(1.0, max(0.0, (progress - 0.1) / 0.4))
         if config.freeze_norm:
             _freeze_norm(self.network)
-        result: RolloutResult = self._rollout(clips, truth, hard_share, self.generator)
+        result = self._batch(progress)
         self.optimizer.zero_grad(set_to_none=True)
         torch.autograd.backward(result.loss)
         norm = nn.utils.clip_grad_norm_(self.network.parameters(), config.clip_norm)
@@ -172,16 +193,16 @@ class Trainer:
             logger.warning("step %d: gradient is not finite; step skipped", self.step)
         self.step += 1
         self.average.update(self.network, self.step)
-        return float(result.loss.detach()), float(result.iou), stage.batch, making
+        return float(result.loss.detach()), float(result.iou), result.shown, result.making
 
     def _rate(self, progress: float) -> float:
-        warm = min(1.0, (self.step + 1) / max(1, self.config.warm_up))
+        warm = min(1.0, (self.step + 1) / max(1, self._run_config.warm_up))
         decay = (
             (1 - progress) ** 0.9
-            if self.config.schedule == "poly"
+            if self._run_config.schedule == "poly"
             else 0.5 * (1 + math.cos(math.pi * progress))
         )
-        return self.config.rate * warm * max(decay, 1e-3)
+        return self._run_config.rate * warm * max(decay, 1e-3)
 
     def _report(self, log: RunLog | None, meter: _Meter) -> None:
         """Log the means since the last report; only the first process does."""
@@ -193,10 +214,10 @@ class Trainer:
 
     def _checkpoint(self, log: RunLog | None) -> None:
         """Save state and weights, then evaluate; the first process does, with the random states of all."""
-        random = self._gathered((self.generator.get_state(), self.sampler.generator.get_state()))
+        random = self._gathered((self.generator.get_state(), self.sampler_generator.get_state()))
         if log is None:
             return
-        state = {
+        state: dict[str, Any] = {
             "network": self.network.state_dict(),
             "average": self.average.network.state_dict(),
             "optimizer": self.optimizer.state_dict(),
@@ -219,21 +240,25 @@ class Trainer:
 
     def _resume(self) -> None:
         path = self.folder / STATE
-        state = checkpoints.read_pickle(path)
+        state: Any = checkpoints.read_pickle(path)
         if not isinstance(state, dict) or not {"config", "optimizer", "average"} <= set(state):
             raise InputError(f"{path}: is no state of a training run; choose another folder")
-        if NetworkConfig.from_dict(state["config"]) != self.network.config:
+        try:
+            same = type(self.network.config).from_dict(state["config"]) == self.network.config
+        except InputError:
+            same = False
+        if not same:
             raise InputError(f"{path}: is a run of another network; choose another folder")
         self.network.load_state_dict(state["network"])
         self.average.network.load_state_dict(state["average"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.step, self.seconds = state["step"], state["seconds"]
         random = [(state["generator"], state["clip_generator"]), *state.get("other_generators", [])]
-        for i, generator in enumerate((self.generator, self.sampler.generator)):
+        for i, generator in enumerate((self.generator, self.sampler_generator)):
             if self.rank < len(random) and random[self.rank][i].shape == generator.get_state().shape:
                 generator.set_state(random[self.rank][i])
             else:  # more processes than before, or another kind of device
-                generator.manual_seed(self.config.seed + self.rank + 1_000_003 * self.step)
+                generator.manual_seed(self._run_config.seed + self.rank + 1_000_003 * self.step)
         logger.info("going on at step %d, %.1f minutes", self.step, self.seconds / 60)
 
     def _interrupt(self, number: int, frame: object) -> None:
@@ -265,6 +290,111 @@ class Trainer:
         return float(clock)
 
 
+class Trainer(TrainingLoop[SegmentationNetwork]):
+    """Trains a network that follows objects.
+
+    Args:
+        network: what to train.
+        data: what clips are made from.
+        config: the run.
+        folder: as for ``TrainingLoop``, like device and evaluate.
+        device: where to train.
+        start: weights of such a network to start from; None: from scratch.
+        evaluate: what judges checkpoints.
+
+    Raises:
+        InputError: the folder holds a run, or ``start`` weights, of another network.
+    """
+
+    def __init__(
+        self,
+        network: NetworkConfig,
+        data: TrainingData,
+        config: TrainConfig,
+        folder: Path,
+        *,
+        device: torch.device | str = "cpu",
+        start: Path | None = None,
+        evaluate: Evaluate | None = None,
+    ) -> None:
+        def make() -> SegmentationNetwork:
+            return SegmentationNetwork(network) if start is None else _started(start, network)
+
+        super().__init__(make, config, folder, device, evaluate)
+        self.config = config
+        self.sampler = ClipSampler(
+            data.images, data.videos, data.backgrounds, config.clips, self.sampler_generator, self.device
+        )
+        # Some of timm's networks keep parts that none of the features needs.
+        unused = self.network.config.backbone != "plain"
+        self._rollout = self._parallel(_Rollout(self.network, config), unused)
+        self._open_folder()
+
+    def _batch(self, progress: float) -> StepResult:
+        config, stage = self.config, self.config.stage(progress)
+        side = stage.size[int(torch.randint(len(stage.size), (), generator=self.generator))]
+        begun = time.monotonic()
+        clips = self.sampler.sample(
+            stage.batch, side, stage.frames, config.skip.max_skip(progress), stage.video_fraction
+        )
+        making = time.monotonic() - begun
+        truth = max(0.0, 1 - progress / config.truth_until) if config.truth_until else 0.0
+        result: RolloutResult = self._rollout(clips, truth, config.hard_share(progress), self.generator)
+        return StepResult(result.loss, result.iou, stage.batch, making)
+
+
+class SubjectTrainer(TrainingLoop[SubjectNetwork]):
+    """Trains a network that finds the subject.
+
+    Args:
+        network: what to train.
+        data: what frames are made from.
+        config: the run.
+        folder: as for ``TrainingLoop``, like device and evaluate.
+        device: where to train.
+        start: weights of such a network, or of one that follows objects with this trunk; None: from scratch.
+        evaluate: what judges checkpoints.
+
+    Raises:
+        InputError: the folder holds a run, or ``start`` weights, of another network.
+    """
+
+    def __init__(
+        self,
+        network: SubjectConfig,
+        data: SubjectData,
+        config: SubjectTrainConfig,
+        folder: Path,
+        *,
+        device: torch.device | str = "cpu",
+        start: Path | None = None,
+        evaluate: EvaluateSubject | None = None,
+    ) -> None:
+        def make() -> SubjectNetwork:
+            return SubjectNetwork(network) if start is None else checkpoints.started_subject(start, network)
+
+        super().__init__(make, config, folder, device, evaluate)
+        self.config = config
+        self.sampler = SceneSampler(
+            data.images, data.backgrounds, config.scenes, self.sampler_generator, self.device
+        )
+        self._forward = self._parallel(self.network, unused=False)
+        self._open_folder()
+
+    def _batch(self, progress: float) -> StepResult:
+        config = self.config
+        size = config.sizes[int(torch.randint(len(config.sizes), (), generator=self.generator))]
+        begun = time.monotonic()
+        scenes = self.sampler.sample(config.batch, size)
+        making = time.monotonic() - begun
+        with _autocast(self.device, config):
+            logits = self._forward(scenes.frames.contiguous(memory_format=torch.channels_last))
+        result: SubjectResult = subject_loss(
+            logits, scenes.labels, config.hard_share(progress), config.dice_weight
+        )
+        return StepResult(result.loss, result.iou, config.batch, making)
+
+
 class _Rollout(nn.Module):
     """``rollout`` as a module, so that data-parallel training sees one forward pass."""
 
@@ -276,11 +406,7 @@ class _Rollout(nn.Module):
     def forward(
         self, clips: Clips, truth: float, hard_share: float, generator: torch.Generator
     ) -> RolloutResult:
-        kind = clips.frames.device.type
-        context: AbstractContextManager[Any] = (
-            torch.autocast(kind, torch.bfloat16) if self.config.bfloat16 else nullcontext()
-        )
-        with context:
+        with _autocast(clips.frames.device, self.config):
             return rollout(
                 self.network, clips, self.config, truth=truth, hard_share=hard_share, generator=generator
             )
@@ -330,7 +456,11 @@ def _line(step: int, progress: float, seconds: float, figures: dict[str, float])
     )
 
 
-def _groups(network: nn.Module, config: TrainConfig) -> list[dict[str, Any]]:
+def _autocast(device: torch.device, config: RunConfig) -> AbstractContextManager[Any]:
+    return torch.autocast(device.type, torch.bfloat16) if config.bfloat16 else nullcontext()
+
+
+def _groups(network: nn.Module, config: RunConfig) -> list[dict[str, Any]]:
     """Weight decay on convolution weights, none on biases, norms and the temperature."""
     decayed: list[Tensor] = []
     free: list[Tensor] = []

@@ -1,0 +1,402 @@
+"""Single frames with one label, the subject: whole stills, people and things over places, empty places.
+
+**What the subject is:** if there are people, the people, with what the labels of their set count as theirs
+(clothes, bags, the bicycle under a rider); else the thing or animal that stands out. So where a person is
+pasted over a picture of a cat, the cat is background. Where nothing stands out, as in photographs of places,
+nobody is there and the label is empty.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from enum import IntEnum
+
+import torch
+from torch import Tensor
+
+from maskstream.data import colour, synthetic, warps
+from maskstream.data.clip_config import ClipConfig, Range
+from maskstream.data.draws import Draws
+from maskstream.data.readers import LabelledImage, LabelledVideo
+from maskstream.data.tensors import VOID, ImageSet, id_areas, set_of, set_weights
+from maskstream.errors import InputError
+
+#: Sets in which all that is labelled are people; ``people`` is the project's own set of mattes.
+PEOPLE = ("ccp", "viton", "people_cutouts", "pennfudan", "human198_resized", "human290", "people")
+#: Sets whose subject may be a person or a thing: shown with their own labels, never beneath a pasted person.
+MIXED = ("ecssd", "grabcut18", "frames")
+#: Sets that label parts, every small thing, or things beside people.
+LEFT_OUT = ("hair1050", "coco_mini", "coco128_seg", "voc07_seg44", "balloons74")
+#: Sequences in which a part only of what stands out is labelled, and those that begin like YouTube-VOS's.
+LEFT_OUT_VIDEOS = ("flamingo", "chair", "dog-agility", "soccerball", "paragliding", "ytvos-")
+
+FRAMES = "frames"  #: the set that frames of videos become
+FRAMES_OF_A_VIDEO = 12
+#: Of each set one image in so many is held back: of the few mattes half, of the places a fifth.
+HELD_BACK = {"people": 2, "backgrounds": 5}
+HELD_BACK_USUALLY = 10
+
+_SUBJECT_ID = 240
+_LARGEST_ZOOM = 3.0  # beyond this a cut-out looks like a blur
+_AT_BORDER = 0.03  # of the source's height: a cut-out that ends so close to its lower border goes on beyond
+
+
+class Place(IntEnum):
+    """What a frame stands on."""
+
+    STILL = 0
+    PEOPLE = 1
+    THING = 2
+    EMPTY = 3
+
+
+@dataclass(frozen=True)
+class SceneConfig:
+    """What single frames for the subject network are made of; lengths are fractions of the frame's height.
+
+    Attributes:
+        places: weights of a still with its own labels, people pasted over a place, a thing pasted over a
+            photograph, an empty photograph.
+        people: sets of people.
+        mixed: sets of people or things.
+        set_weight_power: a set is drawn from with weight ``images ** power``.
+        people_weight: how much more often a set of people is shown than another of its size.
+        min_area: smallest subject worth showing, as a fraction of its source.
+        min_cutout_area: smallest cut-out worth pasting, as a fraction of its source.
+        on_stills: chance that people are pasted over a still of a thing instead of a photograph.
+        count: weights of one, two and three pasted people.
+        in_front: chance that a thing that is no subject stands before pasted people.
+        close: chance that a pasted person is cut by the lower border, as before a webcam.
+        close_height: height of such a person, whole or not (*log*).
+        far_height: height of one who is seen whole (*log*).
+        headroom: distance of the first person's head from the upper border.
+        crop_area: area of the view as a fraction of the largest that fits in the source.
+        at_head: chance that a view of people is chosen by their heads.
+        cast: spread of the colour cast of the light.
+        dim: chance of a dim frame.
+        dim_light: its light (*log*).
+        look: colour, noise and compression, and how pasted people differ from the place.
+    """
+
+    places: tuple[float, float, float, float] = (0.48, 0.36, 0.05, 0.11)
+    people: tuple[str, ...] = PEOPLE
+    mixed: tuple[str, ...] = MIXED
+    set_weight_power: float = 0.5
+    people_weight: float = 2.5
+    min_area: float = 0.01
+    min_cutout_area: float = 0.02
+    on_stills: float = 0.3
+    count: tuple[float, float, float] = (0.75, 0.18, 0.07)
+    in_front: float = 0.12
+    close: float = 0.75
+    close_height: Range = (0.6, 3.2)
+    far_height: Range = (0.3, 0.95)
+    headroom: Range = (-0.05, 0.45)
+    crop_area: Range = (0.3, 1.0)
+    at_head: float = 0.6
+    cast: float = 0.08
+    dim: float = 0.2
+    dim_light: Range = (0.2, 0.8)
+    look: ClipConfig = field(
+        default_factory=lambda: ClipConfig(
+            brightness=0.08,
+            contrast=0.2,
+            hue=10.0,
+            tone=0.45,
+            noise=0.3,
+            noise_level=(0.004, 0.06),
+            soften=0.35,
+            soften_factor=(1.2, 4.0),
+            compress=0.3,
+            compress_step=(0.01, 0.09),
+            motion_blur=0.15,
+            layer_gain=0.15,
+        )
+    )
+
+    def __post_init__(self) -> None:
+        if min(self.places) < 0 or sum(self.places) <= 0:
+            raise InputError(f"scenes: places are {self.places}; give four weights, one at least above 0")
+
+
+@dataclass(frozen=True)
+class Scenes:
+    """A batch of frames.
+
+    Attributes:
+        frames: ``(B, 3, H, W)`` float32 RGB, 0..1.
+        labels: ``(B, H, W)`` uint8: 1 is the subject, 0 the rest, 255 void.
+    """
+
+    frames: Tensor
+    labels: Tensor
+
+
+def subject_images(
+    images: Iterable[LabelledImage], videos: Iterable[LabelledVideo], mattes: Iterable[LabelledImage]
+) -> list[LabelledImage]:
+    """The stills, mattes and some frames of each video that show a subject by the rule of this module.
+
+    Frames become stills of the set ``frames``; none of them is held back, as their like are trained on.
+    """
+    stills = [i for i in (*images, *mattes) if set_of(i.name) not in LEFT_OUT]
+    for video in videos:
+        if not video.name.startswith(LEFT_OUT_VIDEOS):
+            step = max(1, len(video.frames) // FRAMES_OF_A_VIDEO)
+            stills += [
+                LabelledImage(f"{FRAMES}/{frame.name}", frame.load, stamp=frame.stamp)
+                for frame in video.frames[::step]
+            ]
+    return stills
+
+
+def held_back(
+    images: Sequence[LabelledImage],
+) -> tuple[list[LabelledImage], list[LabelledImage]]:
+    """What is trained on, and what never is: every tenth image of each set, see ``HELD_BACK``.
+
+    It depends on names only: the same files give the same parts.
+    """
+    by_set: dict[str, list[LabelledImage]] = defaultdict(list)
+    for image in sorted(images, key=lambda image: image.name):
+        by_set[set_of(image.name)].append(image)
+    train: list[LabelledImage] = []
+    held: list[LabelledImage] = []
+    for name, members in by_set.items():
+        every = HELD_BACK.get(name, HELD_BACK_USUALLY)
+        for position, image in enumerate(members):
+            (held if name != FRAMES and position % every == every - 1 else train).append(image)
+    return train, held
+
+
+class SceneSampler:
+    """Makes single frames with their subject; the generator's state is the whole state.
+
+    Args:
+        images: stills with label maps, also what cut-outs come from.
+        backgrounds: photographs of places; may be None.
+        config: probabilities and ranges.
+        generator: where every random number comes from.
+        device: where the sets are kept and frames are made.
+
+    Raises:
+        InputError: there is nothing to show for a place that has a weight.
+    """
+
+    def __init__(
+        self,
+        images: ImageSet,
+        backgrounds: ImageSet | None,
+        config: SceneConfig,
+        generator: torch.Generator,
+        device: torch.device | str = "cpu",
+    ) -> None:
+        self.config = config
+        self.generator = generator
+        self.device = torch.device(device)
+        self._draws = Draws(generator, self.device)
+        self._images = images.to(self.device)
+        self._photos = backgrounds.to(self.device) if backgrounds is not None else None
+        sets = [set_of(name) for name in images.names]
+        self._people = torch.tensor([name in config.people for name in sets], device=self.device)
+        mixed = torch.tensor([name in config.mixed for name in sets], device=self.device)
+        area = id_areas(self._images.labels)
+        total = area.sum(1)
+        weights = set_weights(self._images, config.set_weight_power)
+        weights = torch.where(self._people, weights * config.people_weight, weights)
+        whole = ~self._images.paste_only
+        self._cutout_ids = area >= config.min_cutout_area
+        cut = weights * self._cutout_ids.any(1)
+        self._still_weights = weights * whole * (total >= config.min_area)
+        self._beneath_weights = weights * whole * ~self._people * ~mixed
+        self._cut_people = cut * self._people
+        self._cut_things = cut * ~self._people * ~mixed
+        places = torch.tensor(config.places)
+        ground = self._photos is not None
+        able = [
+            bool(self._still_weights.any()),
+            bool(self._cut_people.any()) and (ground or bool(self._beneath_weights.any())),
+            bool(self._cut_things.any()) and ground,
+            ground,
+        ]
+        self._places = places * torch.tensor(able)
+        if not bool(self._places.any()):
+            raise InputError("scenes: no image shows a subject, and there is no photograph; check the data")
+
+    def sample(self, batch: int, size: tuple[int, int]) -> Scenes:
+        """Make a batch of frames.
+
+        Args:
+            batch: how many.
+            size: height and width, multiples of 8.
+        """
+        config, draws = self.config, self._draws
+        frames = torch.empty((batch, 3, *size), device=self.device)
+        labels = torch.zeros((batch, *size), dtype=torch.uint8, device=self.device)
+        place = draws.weighted(self._places, batch).sort().values
+        beneath = (place == Place.PEOPLE) & draws.chance((batch,), config.on_stills)
+        beneath |= torch.tensor(self._photos is None, device=self.device)
+        beneath &= torch.tensor(bool(self._beneath_weights.any()), device=self.device)
+        photo = (place != Place.STILL) & ~beneath
+        self._still(frames, labels, (place == Place.STILL).nonzero()[:, 0], self._still_weights)
+        self._still(frames, labels, beneath.nonzero()[:, 0], self._beneath_weights)
+        self._photo(frames, photo.nonzero()[:, 0])
+        labels[beneath] = 0
+        labels[(labels > 0) & (labels < VOID)] = 1
+        self._paste(frames, labels, place)
+        labels[(labels >= _SUBJECT_ID) & (labels < VOID)] = 1
+        self._light(frames)
+        colour.jitter(frames[:, None], config.look, draws)
+        colour.degrade(frames[:, None], config.look, draws)
+        return Scenes(frames, labels)
+
+    def _still(self, frames: Tensor, labels: Tensor, rows: Tensor, weights: Tensor) -> None:
+        """Fill frames with views of stills, and their labels."""
+        if not len(rows):
+            return
+        which = self._draws.weighted(weights, len(rows))
+        source, aspect = self._images.labels[which], self._images.aspect[which]
+        centre, extent = warps.boxes((source > 0) & (source < VOID), aspect)
+        head = self._people[which] & self._draws.chance((len(rows),), self.config.at_head)
+        where = self._view(frames.shape[-2:], aspect, centre, extent, head)
+        seen = torch.empty((len(rows), 3, 1, *frames.shape[-2:]), device=self.device)
+        warps.sample_pictures(self._images.images, which, where.points, seen)
+        frames[rows] = seen[:, :, 0]
+        labels[rows] = warps.sample_labels(source, where)
+
+    def _photo(self, frames: Tensor, rows: Tensor) -> None:
+        """Fill frames with views of photographs of places."""
+        if not len(rows):
+            return
+        assert self._photos is not None
+        which = self._draws.weighted(torch.ones(len(self._photos)), len(rows))
+        aspect = self._photos.aspect[which]
+        whole = torch.stack([aspect, torch.ones_like(aspect)], -1)
+        centre = self._draws.uniform((len(rows), 2), -1.0, 1.0) * whole
+        never = torch.zeros(len(rows), dtype=torch.bool, device=self.device)
+        where = self._view(frames.shape[-2:], aspect, centre, whole, never)
+        seen = torch.empty((len(rows), 3, 1, *frames.shape[-2:]), device=self.device)
+        warps.sample_pictures(self._photos.images, which, where.points, seen)
+        frames[rows] = seen[:, :, 0]
+
+    def _view(
+        self, size: Sequence[int], aspect: Tensor, centre: Tensor, extent: Tensor, head: Tensor
+    ) -> warps.Grid:
+        """Views inside the sources, near a box, or with its upper end in their upper half (``head``)."""
+        config, draws = self.config, self._draws
+        height, width = size
+        n, shape = len(aspect), torch.tensor([width / height, 1.0], device=self.device)
+        largest = (aspect / shape[0]).clamp(max=1.0)
+        view = largest * draws.uniform((n,), *config.crop_area).sqrt()
+        room = (torch.stack([aspect, torch.ones_like(aspect)], -1) - view[:, None] * shape).clamp(min=0)
+        middle = centre + draws.uniform((n, 2), -0.7, 0.7) * view[:, None] * shape
+        top = centre[:, 1] - extent[:, 1] / 2
+        middle[:, 1] = torch.where(head, top + view * draws.uniform((n,), 0.2, 1.0), middle[:, 1])
+        middle = middle.maximum(-room).minimum(room)
+        turn = warps.linear_map(
+            view,
+            draws.normal((n,), 4.0),
+            draws.normal((n,), 0.04),
+            draws.chance((n,), config.look.flip),
+        )
+        node = warps.nodes(height, width, self.device) * shape
+        lattice = middle[:, None, None] + torch.einsum("nij,yxj->nyxi", turn, node)
+        return warps.grid(lattice[:, None], aspect, height, width)
+
+    def _paste(self, frames: Tensor, labels: Tensor, place: Tensor) -> None:
+        """Paste people and things, from the farthest to the nearest."""
+        config, draws = self.config, self._draws
+        people = (place == Place.PEOPLE).nonzero()[:, 0]
+        things = (place == Place.THING).nonzero()[:, 0]
+        clip, depth, weights = [], [], []
+        counts = 1 + draws.weighted(torch.tensor(config.count), len(people))
+        before = draws.chance((len(people),), config.in_front) & bool(self._cut_things.any())
+        for row, count, covered in zip(people.tolist(), counts.tolist(), before.tolist(), strict=True):
+            clip += [row] * (count + covered)
+            depth += list(range(count + covered))
+            weights += [synthetic.Role.OBJECT] * count + [synthetic.Role.DISTRACTOR] * covered
+        clip += things.tolist()
+        depth += [0] * len(things)
+        weights += [synthetic.Role.OBJECT] * len(things)
+        if not clip:
+            return
+        role = torch.tensor(weights, device=self.device)
+        items = torch.tensor(clip, device=self.device)
+        person = (place[items] == Place.PEOPLE) & (role == synthetic.Role.OBJECT)
+        layers = self._planned(items, torch.tensor(depth, device=self.device), role, person, frames.shape)
+        synthetic.paste(layers, self._images, frames[:, None], labels[:, None], _SUBJECT_ID, draws)
+
+    def _planned(
+        self, clip: Tensor, depth: Tensor, role: Tensor, person: Tensor, shape: torch.Size
+    ) -> synthetic.Layers:
+        """Everything about pasted layers; people stand as before a webcam, things anywhere."""
+        config, draws, images = self.config, self._draws, self._images
+        n, height, aspect = len(clip), shape[-2], shape[-1] / shape[-2]
+        image = torch.zeros(n, dtype=torch.int64, device=self.device)
+        for of, weights in ((person, self._cut_people), (~person, self._cut_things)):
+            rows = of.nonzero()[:, 0]
+            if len(rows):
+                image[rows] = draws.weighted(weights, len(rows))
+        chosen = draws.choose(self._cutout_ids[image], 1)[0][:, 0]
+        mask = images.labels[image] == chosen.to(torch.uint8)[:, None, None]
+        box_centre, box_size = warps.boxes(mask, images.aspect[image])
+        cut_off = box_centre[:, 1] + box_size[:, 1] / 2 > 1 - 2 * _AT_BORDER
+
+        close = person & (cut_off | draws.chance((n,), config.close))
+        tall = box_size[:, 1] / box_size[:, 0].clamp(min=1e-3)
+        lowest, highest = config.close_height
+        # Half bodies are seen at 1.5 frame heights at most, whole ones closer.
+        most = torch.where(tall > 1.8, highest, min(1.5, highest))
+        near = lowest * (most / lowest) ** draws.uniform((n,))
+        far = draws.log_uniform((n,), *config.far_height)
+        far = torch.where(role == synthetic.Role.DISTRACTOR, far / 2, far)
+        tallest = 2 * torch.where(close, near, far)
+        zoom = tallest / box_size[:, 1]
+        zoom = zoom.minimum(torch.full_like(zoom, _LARGEST_ZOOM * images.images.shape[-1] / height))
+        drawn = box_size * zoom[:, None]
+
+        top = -1 + 2 * draws.uniform((n,), *config.headroom)
+        top = torch.where(close, top.maximum(1.02 - drawn[:, 1]), top)
+        free = draws.uniform((n,), -1.0, 1.0) * (1 - drawn[:, 1] / 2).clamp(min=0)
+        y = torch.where(close, top + drawn[:, 1] / 2, free)
+        x = draws.normal((n,), 0.3 * aspect)
+        x = torch.where(depth == 0, x, draws.uniform((n,), -0.9 * aspect, 0.9 * aspect))
+
+        nothing = torch.zeros((n, 1), device=self.device)
+        turn = warps.linear_map(
+            nothing + 1,
+            draws.normal((n, 1), 5.0),
+            draws.normal((n, 1), 0.04),
+            draws.chance((n, 1), config.look.flip),
+        )
+        blurred = draws.chance((n,), config.look.motion_blur)
+        streak = draws.normal((n, 1, 2), 0.06) * blurred[:, None, None]
+        gain = draws.normal((n, 1), config.look.layer_gain)
+        gain = gain + draws.normal((n, 3), config.look.layer_gain / 2)
+        return synthetic.Layers(
+            clip=clip,
+            depth=depth,
+            role=role,
+            image=image,
+            mask=mask,
+            box_centre=box_centre,
+            box_size=box_size,
+            centre=torch.stack([x, y], -1)[:, None],
+            length=drawn.amax(1)[:, None],
+            turn=turn,
+            warp=warps.displacement(draws, nothing + 1, draws.uniform((n,), 0.0, 0.03)),
+            shown=torch.ones((n, 1), dtype=torch.bool, device=self.device),
+            gain=gain.exp(),
+            sharpness=torch.where(blurred, 1.0, draws.uniform((n,), 1.0, 3.0)),
+            streak=streak,
+        )
+
+    def _light(self, frames: Tensor) -> None:
+        """A colour cast on every frame, and dim light on some, in place."""
+        config, draws, n = self.config, self._draws, len(frames)
+        light = draws.normal((n, 3), config.cast).exp()
+        dim = draws.chance((n, 1), config.dim)
+        light = torch.where(dim, light * draws.log_uniform((n, 1), *config.dim_light), light)
+        frames.mul_(light[:, :, None, None])
