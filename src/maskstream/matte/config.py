@@ -34,7 +34,7 @@ class KeyConfig:
     colour: tuple[int, int, int] | None = None
     angle: float | None = None
     tolerance: float = 0.25
-    floor: float = 0.08
+    floor: float = 0.15
     softness: float = 1.0
     spill: float = 1.0
     margin: float = 0.06

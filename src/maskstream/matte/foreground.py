@@ -45,7 +45,7 @@ def fast_foreground(
     """
     tiles = grid.choose(active)
     place = Place.of(thumbnail.shape[:2], (slice(0, grid.height), slice(0, grid.width)))
-    own, other, core, place = _blurred(thumbnail, clean, alpha, tiles, place)
+    own, other, core, place = _blurred(thumbnail, clean, alpha, tiles, place, spill > 0)
     positions = tiles.positions(place)
     own, other = sample(own, positions), sample(other, positions)
     packed, opacity = tiles.gather(frame), tiles.gather(alpha)
@@ -59,9 +59,9 @@ def fast_foreground(
 
 
 def _blurred(
-    thumbnail: Bytes, clean: Bytes, alpha: Bytes, tiles: Tiles, place: Place
+    thumbnail: Bytes, clean: Bytes, alpha: Bytes, tiles: Tiles, place: Place, with_core: bool
 ) -> tuple[Floats, Floats, Floats, Place]:
-    """Colours near the tiles: the object's, the background's, and the object's away from its edge.
+    """Colours near the tiles: the object's, the background's, and the object's away from its edge, if asked for.
 
     Returns:
         ``(h, w, 3)`` each, and where they lie.
@@ -79,11 +79,11 @@ def _blurred(
     object_colour, colour = _floats(clean[part]), _floats(thumbnail[part])
     own, other = _seen_from(object_colour, share, far), _seen_from(colour, rest, far)
     own, other = (
-        _seen_from(_unmixed(object_colour, own, other, share), share, NEAR),
-        _seen_from(_unmixed(colour, other, own, rest), rest, NEAR),
+        _seen_from(_valid(_unmixed(object_colour, own, other, share)), share, NEAR),
+        _seen_from(_valid(_unmixed(colour, other, own, rest)), rest, NEAR),
     )
     corner = place.top + top * place.down, place.left + left * place.across
-    core = _seen_from(object_colour, cv.erode(share, _CORE), 3 * far)
+    core = _seen_from(object_colour, cv.erode(share, _CORE), 3 * far) if with_core else own
     return own, other, core, Place(*corner, place.down, place.across)
 
 
@@ -94,12 +94,17 @@ def _floats(image: Bytes) -> Floats:
 def _unmixed(colour: Floats, one: Floats, other: Floats, share: Floats) -> Floats:
     """The first of two mixed colours: the guess ``one`` and its share of what the guesses leave unexplained.
 
-    Forte's F + alpha (I - alpha F - (1 - alpha) B), within 0..255.
+    Forte's F + alpha (I - alpha F - (1 - alpha) B).
     """
     expected = cv.add(other, cv.multiply(share, cv.subtract(one, other)))
-    mended = cv.add(one, cv.multiply(share, cv.subtract(colour, expected)))
-    unmixed: Floats = cv.max(cv.min(mended, (255.0,) * 4), (0.0,) * 4)
+    unmixed: Floats = cv.add(one, cv.multiply(share, cv.subtract(colour, expected)))
     return unmixed
+
+
+def _valid(colour: Floats) -> Floats:
+    """Within 0..255."""
+    valid: Floats = cv.max(cv.min(colour, (255.0,) * 4), (0.0,) * 4)
+    return valid
 
 
 def _seen_from(colour: Floats, share: Floats, radius: int) -> Floats:
