@@ -18,6 +18,10 @@ RADIUS = 4  #: of the window, in pixels of the network
 SMOOTHNESS = 5e-5  #: He's epsilon, on colours 0..1: variance that counts as noise
 GUIDE_BLUR = 0.7  #: sigma: the guide is made about as soft as the network's own edges
 STRETCH = 0.04  #: of alpha at both ends that is cut off: a linear fit leaves a haze there
+DOUBT = 0.1  #: as far from 0 and 1 a probability may be without being doubtful
+WIDE = 5  #: pixels of the network from which on a doubtful place is wide
+NEIGHBOURS = 9  #: pixels of the network around one, among which it is decided
+SPLIT = 0.1  #: about one half, where doubt stays doubt, so that nothing flips between two frames
 _EXACT = 1 - 0.5 / 255  # certain enough to be 255 by rounding
 
 
@@ -47,7 +51,7 @@ def refined(
         The tiles in which alpha may be partial.
     """
     place = Place.of(probability.shape, seen)
-    probability = _closed(probability, seen, grid)
+    probability = decided(_closed(probability, seen, grid))
     sure = CERTAIN if follow_frame else _EXACT
     inside, outside = (_core(part) for part in (probability >= sure, probability <= 1 - sure))
     band = cv.bitwise_not(cv.bitwise_or(inside, outside))
@@ -69,6 +73,32 @@ def refined(
     shift = -STRETCH * 255 * gain if follow_frame else 0.0
     tiles.scatter(np.asarray(cv.addWeighted(alpha, gain, alpha, 0, shift, dtype=cv.CV_8U)), out)
     return active
+
+
+def decided(probability: Floats) -> Floats:
+    """The same without wide doubt, which is no transparency: a leg that is one with 0.7 isn't seen through.
+
+    Around each pixel of a doubtful place, the most certain one that speaks for the object becomes 1 and the
+    one that speaks for the background 0; what is between keeps its place. Narrow places, which edges and
+    hair are, stay as they are.
+
+    Args:
+        probability: ``(h, w)`` 0..1.
+    """
+    doubtful = cv.inRange(probability, DOUBT, 1 - DOUBT)
+    wide = cv.erode(doubtful, np.ones((WIDE, WIDE), np.uint8))
+    if not wide.any():
+        return probability
+    window = np.ones((NEIGHBOURS, NEIGHBOURS), np.uint8)
+    high, low = cv.dilate(probability, window), cv.erode(probability, window)
+    is_object = np.clip((high - (0.5 - SPLIT)) / (2 * SPLIT), 0, 1)
+    is_background = np.clip((0.5 + SPLIT - low) / (2 * SPLIT), 0, 1)
+    bottom = np.maximum(high * (1 - is_object), low * is_background)
+    top = np.minimum(1 - (1 - high) * is_object, 1 - (1 - low) * (1 - is_background))
+    sure = np.clip((probability - bottom) / np.maximum(top - bottom, 1e-3), 0, 1)
+    share = cv.blur(cv.dilate(wide, window), (WIDE, WIDE)) * np.float32(1 / 255)
+    mixed: Floats = probability + share * (sure - probability)
+    return mixed
 
 
 def _core(part: NDArray[np.bool_]) -> Bytes:
