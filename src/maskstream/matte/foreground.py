@@ -61,7 +61,7 @@ def fast_foreground(
 def _blurred(
     thumbnail: Bytes, clean: Bytes, alpha: Bytes, tiles: Tiles, place: Place, with_core: bool
 ) -> tuple[Floats, Floats, Floats, Place]:
-    """Colours near the tiles: the object's, the background's, and the object's away from its edge, if asked for.
+    """Colours near the tiles: the object's, the background's, and the object's own away from its edge.
 
     Returns:
         ``(h, w, 3)`` each, and where they lie.
