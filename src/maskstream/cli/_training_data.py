@@ -93,7 +93,7 @@ class TrainingSources:
 
     def subject_parts(self) -> tuple[SubjectParts, SubjectParts]:
         """What a network that finds the subject is trained on, and what is held back to judge it by."""
-        from maskstream.data.subjects import held_back, subject_images
+        from maskstream.data.subject_sets import held_back, subject_images
 
         stills = held_back(subject_images(self.images, self.videos, self.mattes))
         empty = held_back(self.backgrounds)

@@ -22,7 +22,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--json", action="store_true", help="everything that is known, as JSON")
     parser.add_argument(
-        "--benchmark", action="store_true", help="also measure here and now: encode + segment of one object"
+        "--benchmark",
+        action="store_true",
+        help="also measure here and now: encode + segment of one object, or finding the subject",
     )
     parser.add_argument("--threads", type=int, help=f"of the CPU for --benchmark ({THREADS})")
 
@@ -31,11 +33,12 @@ def run(args: argparse.Namespace) -> int:
     """Read what is known, measure if asked to, and print it."""
     from maskstream.errors import InputError
     from maskstream.runtime.cards import ModelCard
-    from maskstream.runtime.load import shipped_models
+    from maskstream.runtime.load import shipped_models, shipped_subject_models
 
     if args.threads is not None and not args.benchmark:
         raise InputError("--threads is for --benchmark; give that too")
-    cards = [ModelCard.read(name) for name in [*shipped_models(), *args.folders]]
+    names = [*shipped_models(), *shipped_subject_models(), *args.folders]
+    cards = [ModelCard.read(name) for name in names]
     threads = THREADS if args.threads is None else args.threads
     here = [_measured(card, threads) for card in cards] if args.benchmark else None
     print(_as_json(cards, here) if args.json else _as_text(cards, here))
@@ -43,11 +46,15 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _measured(card: ModelCard, threads: int) -> Speed:
+    from maskstream.first_mask.subject import time_of_a_subject
     from maskstream.runtime.cards import Speed
-    from maskstream.runtime.load import load_model
+    from maskstream.runtime.load import SUBJECT_GRAPH, load_model
     from maskstream.runtime.speed import machine, time_of_a_frame
 
-    taken, what = time_of_a_frame(load_model(card.folder, threads=threads))
+    if (card.folder / SUBJECT_GRAPH).is_file():
+        taken, what = time_of_a_subject(card.folder, threads)
+    else:
+        taken, what = time_of_a_frame(load_model(card.folder, threads=threads))
     return Speed(round(taken, 1), what, threads, machine(), "maskstream models --benchmark")
 
 

@@ -8,8 +8,7 @@ nobody is there and the label is empty.
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 
@@ -19,24 +18,9 @@ from torch import Tensor
 from maskstream.data import colour, synthetic, warps
 from maskstream.data.clip_config import ClipConfig, Range
 from maskstream.data.draws import Draws
-from maskstream.data.readers import LabelledImage, LabelledVideo
-from maskstream.data.tensors import VOID, ImageSet, id_areas, set_of, set_weights
+from maskstream.data.subject_sets import MIXED, PEOPLE, set_of
+from maskstream.data.tensors import VOID, ImageSet, id_areas, set_weights
 from maskstream.errors import InputError
-
-#: Sets in which all that is labelled are people; ``people`` is the project's own set of mattes.
-PEOPLE = ("ccp", "viton", "people_cutouts", "pennfudan", "human198_resized", "human290", "people")
-#: Sets whose subject may be a person or a thing: shown with their own labels, never beneath a pasted person.
-MIXED = ("ecssd", "grabcut18", "frames")
-#: Sets that label parts, every small thing, or things beside people.
-LEFT_OUT = ("hair1050", "coco_mini", "coco128_seg", "voc07_seg44", "balloons74")
-#: Sequences in which a part only of what stands out is labelled, and those that begin like YouTube-VOS's.
-LEFT_OUT_VIDEOS = ("flamingo", "chair", "dog-agility", "soccerball", "paragliding", "ytvos-")
-
-FRAMES = "frames"  #: the set that frames of videos become
-FRAMES_OF_A_VIDEO = 12
-#: Of each set one image in so many is held back: of the few mattes half, of the places a fifth.
-HELD_BACK = {"people": 2, "backgrounds": 5}
-HELD_BACK_USUALLY = 10
 
 _SUBJECT_ID = 240
 _LARGEST_ZOOM = 3.0  # beyond this a cut-out looks like a blur
@@ -132,43 +116,6 @@ class Scenes:
 
     frames: Tensor
     labels: Tensor
-
-
-def subject_images(
-    images: Iterable[LabelledImage], videos: Iterable[LabelledVideo], mattes: Iterable[LabelledImage]
-) -> list[LabelledImage]:
-    """The stills, mattes and some frames of each video that show a subject by the rule of this module.
-
-    Frames become stills of the set ``frames``; none of them is held back, as their like are trained on.
-    """
-    stills = [i for i in (*images, *mattes) if set_of(i.name) not in LEFT_OUT]
-    for video in videos:
-        if not video.name.startswith(LEFT_OUT_VIDEOS):
-            step = max(1, len(video.frames) // FRAMES_OF_A_VIDEO)
-            stills += [
-                LabelledImage(f"{FRAMES}/{frame.name}", frame.load, stamp=frame.stamp)
-                for frame in video.frames[::step]
-            ]
-    return stills
-
-
-def held_back(
-    images: Sequence[LabelledImage],
-) -> tuple[list[LabelledImage], list[LabelledImage]]:
-    """What is trained on, and what never is: every tenth image of each set, see ``HELD_BACK``.
-
-    It depends on names only: the same files give the same parts.
-    """
-    by_set: dict[str, list[LabelledImage]] = defaultdict(list)
-    for image in sorted(images, key=lambda image: image.name):
-        by_set[set_of(image.name)].append(image)
-    train: list[LabelledImage] = []
-    held: list[LabelledImage] = []
-    for name, members in by_set.items():
-        every = HELD_BACK.get(name, HELD_BACK_USUALLY)
-        for position, image in enumerate(members):
-            (held if name != FRAMES and position % every == every - 1 else train).append(image)
-    return train, held
 
 
 class SceneSampler:
@@ -372,7 +319,7 @@ class SceneSampler:
             draws.chance((n, 1), config.look.flip),
         )
         blurred = draws.chance((n,), config.look.motion_blur)
-        streak = draws.normal((n, 1, 2), 0.06) * blurred[:, None, None]
+        streak = draws.normal((n, 1, 2), 0.02) * blurred[:, None, None]
         gain = draws.normal((n, 1), config.look.layer_gain)
         gain = gain + draws.normal((n, 3), config.look.layer_gain / 2)
         return synthetic.Layers(

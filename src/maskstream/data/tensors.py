@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from maskstream.data.readers import VOID as VOID
+from maskstream.data.subject_sets import set_of
 
 
 @dataclass(frozen=True)
@@ -73,11 +74,6 @@ class VideoSet:
     def to(self, device: torch.device | str) -> VideoSet:
         """The same set on another device."""
         return replace(self, **_moved(self, device))
-
-
-def set_of(name: str) -> str:
-    """The set that an image of this name belongs to."""
-    return name.partition("/")[0]
 
 
 def set_weights(images: ImageSet, power: float) -> Tensor:

@@ -13,8 +13,7 @@ import torch
 from PIL import Image
 
 from maskstream.data.readers import LabelledImage, LabelledVideo
-from maskstream.data.subjects import PEOPLE
-from maskstream.data.tensors import set_of
+from maskstream.data.subject_sets import PEOPLE, set_of
 from maskstream.evaluation.development import (
     Frame,
     Segmented,

@@ -14,14 +14,14 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 
 from maskstream.errors import InputError
-from maskstream.runtime.load import ONNX_PROVIDERS, WEIGHTS
+from maskstream.runtime.load import ONNX_PROVIDERS, SUBJECT_GRAPH, WEIGHTS
 from maskstream.runtime.onnx import session_options
 from maskstream.runtime.protocol import Floats, ModelInfo
+from maskstream.runtime.speed import milliseconds
 
 Frame = NDArray[np.uint8]
 
 SHIPPED = "subject"
-GRAPH = "subject.onnx"
 LONGEST = 2.5  #: the network is shown at most this many times its short side; longer frames are squeezed
 
 
@@ -100,9 +100,9 @@ class SubjectFinder:
         rules: SubjectRules = RULES,
     ) -> None:
         folder = WEIGHTS / SHIPPED if folder is None else Path(folder)
-        path = folder / GRAPH
+        path = folder / SUBJECT_GRAPH
         if not path.is_file():
-            raise InputError(f"{folder}: no {GRAPH}; give the folder of an exported subject network")
+            raise InputError(f"{folder}: no {SUBJECT_GRAPH}; give the folder of an exported subject network")
         if device not in ONNX_PROVIDERS:
             raise InputError(
                 f"device {device!r} is unknown to ONNX Runtime; choose {', '.join(ONNX_PROVIDERS)}"
@@ -125,6 +125,24 @@ class SubjectFinder:
     def __call__(self, frame: Frame, *, largest: bool = False) -> Subject | None:
         """See ``find_subject``."""
         return subject_of(self.probability(frame), frame.shape[:2], self.rules, largest=largest)
+
+
+def time_of_a_subject(folder: str | Path, threads: int, repeats: int = 50) -> tuple[float, str]:
+    """How long the subject of a 720p frame takes to be found, here and now.
+
+    Args:
+        folder: of an exported subject network.
+        threads: of the CPU.
+        repeats: the median counts.
+
+    Returns:
+        Milliseconds, and what was timed, in words.
+    """
+    finder = SubjectFinder(folder, threads=threads)
+    frame = np.random.default_rng(0).integers(0, 255, (720, 1280, 3), np.uint8)
+    lines, columns = input_size(frame.shape, finder.info)
+    taken = milliseconds(lambda: finder(frame), repeats)
+    return taken, f"the subject of a frame of 1280x720, seen at {columns}x{lines}"
 
 
 def input_size(shape: Sequence[int], info: ModelInfo) -> tuple[int, int]:

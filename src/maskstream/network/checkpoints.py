@@ -18,6 +18,8 @@ from maskstream.network.model import SegmentationNetwork
 from maskstream.network.presets import preset
 from maskstream.network.subject import SubjectConfig, SubjectNetwork
 
+_OF_SUBJECTS = "context_width"  # a field of their configs only
+
 Network = SegmentationNetwork | SubjectNetwork  #: what has weights and a config of its own
 
 # Published STM state dict to ours, as (pattern, replacement), each a bijection of key prefixes.
@@ -127,6 +129,17 @@ def load_subject(path: str | Path) -> SubjectNetwork:
     return network.eval()
 
 
+def finds_subjects(path: str | Path) -> bool:
+    """Whether a file holds a subject network; a file that cannot be read holds none."""
+    path = Path(path)
+    if path.suffix != ".safetensors" or not path.is_file():
+        return False
+    try:
+        return _OF_SUBJECTS in _read_config(path)[0]
+    except InputError:
+        return False
+
+
 def started_subject(path: Path, config: SubjectConfig) -> SubjectNetwork:
     """A subject network to train on: weights of such a one, or the trunk of one that follows objects.
 
@@ -137,7 +150,7 @@ def started_subject(path: Path, config: SubjectConfig) -> SubjectNetwork:
         raise InputError(f"{path}: no such file; give a .safetensors of maskstream")
     held, state = _read_config(path)
     network = SubjectNetwork(config)
-    if "context_width" in held:
+    if _OF_SUBJECTS in held:
         found = load_subject(path)
         if found.config != config:
             raise InputError(f"{path}: holds another network, {found.config.name!r}; train that, or afresh")

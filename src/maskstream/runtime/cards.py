@@ -17,6 +17,7 @@ from maskstream.runtime.load import locate
 from maskstream.runtime.protocol import INFO_FILE, ModelInfo
 
 TASK = "semi-supervised video object segmentation"
+SUBJECT_TASK = "finding the subject of a frame, people first"
 _RUN_SUFFIXES = (".onnx", ".data", ".json")
 
 

@@ -9,6 +9,7 @@ from maskstream.errors import InputError
 from maskstream.runtime.protocol import Runtime
 
 WEIGHTS = Path(__file__).parent.parent / "weights"
+SUBJECT_GRAPH = "subject.onnx"
 CHECKPOINT_SUFFIXES = (".safetensors", ".pth", ".pt")
 ONNX_PROVIDERS = {
     "cpu": ["CPUExecutionProvider"],
@@ -18,8 +19,13 @@ ONNX_PROVIDERS = {
 
 
 def shipped_models() -> list[str]:
-    """Names of the networks that came with the package."""
-    return sorted(path.parent.name for path in WEIGHTS.glob("*/model.json"))
+    """Names of the networks that came with the package and follow objects."""
+    return sorted(path.parent.name for path in WEIGHTS.glob("*/encode.onnx"))
+
+
+def shipped_subject_models() -> list[Path]:
+    """Folders of the networks that came with the package and find the subject."""
+    return sorted(path.parent for path in WEIGHTS.glob(f"*/{SUBJECT_GRAPH}"))
 
 
 def load_model(
