@@ -102,11 +102,21 @@ def test_any_exception_is_the_slate(error):
         lambda f, a: Composite(compose(f, a).image, a[:12], flat(BACKGROUND)),
         lambda f, a: Composite(compose(f, a).image.astype(np.float32), a, flat(BACKGROUND)),
         lambda f, a: Composite(np.roll(f.image, 5), a, flat(BACKGROUND)),
+        lambda f, a: Composite(f.image, a, f.image),  # a background that is the room
+        lambda f, a: Composite(f.image, a, f.image.copy()),
+        lambda f, a: Composite(f.image, a, f.image, from_frame=True),
         lambda f, a: None,
     ],
 )
 def test_what_is_no_composite_is_the_slate(leak):
     assert is_slate(guard(leak).seal(frame(), person()), Reason.ERROR)
+
+
+def test_a_blur_may_have_the_colours_of_the_room():
+    def blurred(f, a):
+        return Composite(f.image.copy(), a, f.image.copy(), from_frame=True)
+
+    assert guard(blurred).seal(frame(), person()).slate is None
 
 
 def test_a_mask_of_nearly_everything_is_not_believed():

@@ -45,7 +45,7 @@ class BlurBackground:
         InputError: out of these ranges.
     """
 
-    moves = False
+    moves, from_frame = False, True
 
     def __init__(self, strength: float = 0.03, falloff: float = 0.0) -> None:
         if not 0 < strength <= 0.5:

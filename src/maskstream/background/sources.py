@@ -32,9 +32,11 @@ class Background(Protocol):
 
     Attributes:
         moves: whether it changes while the frames stay the same.
+        from_frame: whether it is made of the frame.
     """
 
     moves: bool
+    from_frame: bool
 
     def at(self, frame: Frame, matte: Matte, time: float | None) -> Frame:
         """The background of one frame.
@@ -130,7 +132,7 @@ class StillBackground:
         fit: how it fills the frame.
     """
 
-    moves = False
+    moves, from_frame = False, False
 
     def __init__(self, image: Frame, fit: Fit) -> None:
         self._image, self._fit = image, fit
@@ -162,7 +164,7 @@ class MovingBackground:
         fit: how they fill the frame.
     """
 
-    moves = True
+    moves, from_frame = True, False
 
     def __init__(self, pictures: Pictures, fit: Fit) -> None:
         self._pictures, self._fit = pictures, fit

@@ -4,7 +4,8 @@ Read it whole: it is all that stands between a camera and the world.
 
 - A sink takes a ``Sealed`` frame and nothing else, and only ``Guard.seal`` and ``Guard.slate`` make them.
 - ``seal`` composites by itself. It never hands a camera's frame on, and holds what it has made to the
-  background: where alpha is 0 the composite must show the background, to the level.
+  background: where alpha is 0 the composite must show the background, to the level, and the background must
+  not be the frame.
 - Before the first mask, while the user wants it, when the subject has been away for too long, when a mask
   covers more than a subject does, and on any exception, the slate leaves.
 """
@@ -25,6 +26,7 @@ Frame = NDArray[np.uint8]
 logger = logging.getLogger(__name__)
 
 _SPOTS = 4096  #: pixels of each composite that are looked at
+_RESEMBLES = 0.5  #: part of them at which a background may have the very colour of the frame
 _GUARDS = object()  #: what only this file has
 
 
@@ -46,11 +48,13 @@ class Composite(NamedTuple):
         image: ``(H, W, 3)`` uint8 RGB.
         alpha: ``(H, W)`` uint8, 0 where the background is.
         background: ``(H, W, 3)`` uint8 RGB, as it was put there.
+        from_frame: whether the background is made of the frame, as a blur is; it may resemble it then.
     """
 
     image: Frame
     alpha: NDArray[np.uint8]
     background: Frame
+    from_frame: bool = False
 
 
 @final
@@ -79,6 +83,10 @@ class Sealed:
 
 class Captured(Protocol):
     """A camera's frame, as far as the guard looks at it."""
+
+    @property
+    def image(self) -> Frame:
+        """``(H, W, 3)`` uint8 RGB."""
 
     @property
     def captured(self) -> float:
@@ -154,8 +162,9 @@ class Guard:
             return self.slate(Reason.PANIC)
         if found is None:
             return self.slate(Reason.STARTING)
-        image, alpha, background = self._compose(frame, found)
-        self._check(image, alpha, background)
+        composite = self._compose(frame, found)
+        image, alpha = composite.image, composite.alpha
+        self._check(frame.image, composite)
         covered = np.count_nonzero(alpha > 127) / alpha.size
         if covered > self._config.cover:
             return self.slate(Reason.COVERED)
@@ -170,10 +179,12 @@ class Guard:
             return self.slate(Reason.PANIC)
         return Sealed(image.copy(), None, frame.captured, guards=_GUARDS)
 
-    def _check(self, image: Frame, alpha: NDArray[np.uint8], background: Frame) -> None:
+    def _check(self, frame: Frame, composite: Composite) -> None:
         """Refuse a composite that isn't one."""
         size = self._slate.shape
+        image, alpha, background, from_frame = composite
         for name, array, shape in (
+            ("frame", frame, size),
             ("composite", image, size),
             ("background", background, size),
             ("matte", alpha, size[:2]),
@@ -181,5 +192,11 @@ class Guard:
             if array.shape != shape or array.dtype != np.uint8:
                 raise ValueError(f"the {name} is {array.shape} {array.dtype}, not {shape} uint8")
         spots = self._spots[alpha.reshape(-1)[self._spots] == 0]
-        if not np.array_equal(image.reshape(-1, 3)[spots], background.reshape(-1, 3)[spots]):
+        behind = background.reshape(-1, 3)[spots]
+        if not np.array_equal(image.reshape(-1, 3)[spots], behind):
             raise ValueError("the composite shows something else than the background where no subject is")
+        if np.shares_memory(background, frame):
+            raise ValueError("the background is the frame")
+        same = (behind == frame.reshape(-1, 3)[spots]).all(1)
+        if not from_frame and np.count_nonzero(same) > _RESEMBLES * len(same):
+            raise ValueError("the background shows what the frame does")

@@ -1,0 +1,99 @@
+"""First masks for live streams: each is called with frames until it has found the subject in one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from maskstream.errors import InputError
+from maskstream.first_mask.subject import SubjectFinder
+
+Frame = NDArray[np.uint8]
+LabelMap = NDArray[np.uint8]
+
+
+class Given:
+    """A mask that the user has made for the first frame.
+
+    Args:
+        label_map: ``(H, W)``.
+        name: of its file, for messages.
+    """
+
+    def __init__(self, label_map: LabelMap, name: str) -> None:
+        self._label_map = label_map
+        self._name = name
+
+    def __call__(self, frame: Frame) -> LabelMap:
+        """The mask.
+
+        Raises:
+            InputError: it is of another size than the frame.
+        """
+        if self._label_map.shape != frame.shape[:2]:
+            (height, width), (rows, columns) = self._label_map.shape, frame.shape[:2]
+            raise InputError(
+                f"{self._name}: is {width}x{height}, the stream {columns}x{rows}; give a mask of that size"
+            )
+        return self._label_map
+
+
+class Automatic:
+    """The subject that a network of our own finds: people first; nobody's hand is needed.
+
+    A frame's subject is believed when the next look finds the same: a flash of nonsense is not followed.
+
+    Args:
+        largest: only the largest part; otherwise several people are one subject.
+        threads: for the network.
+        agree: IoU from which two looks agree; 0: the first is believed.
+    """
+
+    def __init__(self, largest: bool = False, threads: int = 1, agree: float = 0.0) -> None:
+        self._find = SubjectFinder(threads=threads)
+        self._largest = largest
+        self._agree = agree
+        self._before: LabelMap | None = None
+
+    def __call__(self, frame: Frame) -> LabelMap | None:
+        """Label map with object 1, or None: nobody is there."""
+        subject = self._find(frame, largest=self._largest)
+        if subject is None:
+            self._before = None
+            return None
+        before, self._before = self._before, subject.mask
+        if self._agree and (before is None or _overlap(before, subject.mask) < self._agree):
+            return None
+        return subject.mask
+
+
+class Chosen:
+    """What is inside a box.
+
+    Args:
+        box: (x, y, width, height) in pixels of the frame.
+        find: makes the mask: ``first_mask.box.from_box``.
+    """
+
+    def __init__(
+        self,
+        box: tuple[float, float, float, float],
+        find: Callable[[Frame, tuple[float, float, float, float]], LabelMap],
+    ) -> None:
+        self._box = box
+        self._find = find
+
+    def __call__(self, frame: Frame) -> LabelMap:
+        """The mask.
+
+        Raises:
+            InputError: the box is not in the frame.
+        """
+        return self._find(frame, self._box)
+
+
+def _overlap(a: LabelMap, b: LabelMap) -> float:
+    """The IoU of two masks."""
+    return int(np.count_nonzero(a & b)) / max(1, int(np.count_nonzero(a | b)))
