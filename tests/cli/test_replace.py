@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+import tracemalloc
 from fractions import Fraction
 from pathlib import Path
 
@@ -194,6 +195,34 @@ with av.open("sound.mp4", "w") as out:
         out.mux(sound.encode(block))
     out.mux(sound.encode(None))
 """
+
+
+def test_memory_does_not_grow_with_the_length_of_a_clip(here, monkeypatch):
+    frames = 400
+    with VideoWriter("long.mp4", fps=24) as writer:
+        for index in range(frames):
+            frame = np.full((HEIGHT, WIDTH, 3), 60, np.uint8)
+            frame[20:44, 10 + index % 40 : 34 + index % 40] = (200, 60, 40)
+            writer.write(frame)
+    mask = np.zeros((HEIGHT, WIDTH), np.uint8)
+    mask[20:44, 10:34] = 1
+    write_label_map("square.png", mask)
+    held, write = [], VideoWriter.write
+
+    def watched(*args):
+        held.append(tracemalloc.get_traced_memory()[0])
+        return write(*args)
+
+    monkeypatch.setattr(VideoWriter, "write", watched)
+    tracemalloc.start()
+    try:
+        options = ("--mask", "square.png", "--background", "blur", "-o", "long-out.mp4")
+        assert main(["replace", "long.mp4", *options, "--size", "32"]) == 0
+    finally:
+        tracemalloc.stop()
+    assert len(held) == frames
+    a_tenth = frames * HEIGHT * WIDTH * 3 / 10  # of what holding all frames would take
+    assert max(held[-100:]) - max(held[50:150]) < a_tenth
 
 
 # Bad input
