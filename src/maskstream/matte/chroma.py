@@ -25,8 +25,8 @@ _MOST_GAIN = 6.0
 _WEAKEST = 0.55  #: share of the full strength from which a pixel of the thumbnail is bare screen
 _FAR = 0.12  #: how far the bare screen is measured around a place, as a share of the frame's height
 _SKIN = (0.0, 75.0)  #: hues that are too near to skin for the wide angle
-_WIDE, _NARROW = 60.0, 30.0
-_NOISE, _MOST_NOISE = 8.0, 0.6  #: chroma, 0..255, that noise may take off a screen, and its largest share
+_WIDE, _NARROW = 45.0, 20.0
+_NOISE, _MOST_NOISE = 12.0, 0.4  #: chroma, 0..255, that noise may be, and its largest share of a screen's
 _PALEST = 8.0  #: chroma, 0..255, that a key colour must have
 _INSIDE, _OBJECT = 0.95, 0.5  #: probabilities: surely the object, likely the object
 _KEPT_AWAY = 2  #: thumbnail pixels within the object's edge where the key still decides
@@ -64,15 +64,15 @@ class Keyer:
         gain = min(_FULL / strength, _MOST_GAIN)
         self._forms = _Form(gain * (towards - beside)), _Form(gain * (towards + beside))
         self._towards = towards / gain
-        self._ramp = self._to_alpha(strength)
+        self._ramp = self._to_alpha(min(_MOST_NOISE, _NOISE / strength))
         self._full = gain * strength
         self.colour = colour
 
-    def _to_alpha(self, strength: float) -> Bytes:
-        """Alpha by the screen's share of a pixel, 0..255 both; a pale or dim screen may be noisier."""
+    def _to_alpha(self, noise: float) -> Bytes:
+        """Alpha by the screen's share of a pixel, 0..255 both; there is room for noise at both ends."""
         config = self._config
-        bare = 1 - max(config.tolerance, min(_MOST_NOISE, _NOISE / strength))
-        opaque = bare - config.softness * max(0.0, bare - config.floor)
+        bare = 1 - max(config.tolerance, noise)
+        opaque = bare - config.softness * max(0.0, bare - max(config.floor, noise))
         share = np.arange(256) / 255
         ramp: Bytes = np.round(255 * np.clip((bare - share) / max(bare - opaque, 1e-3), 0, 1)).astype(
             np.uint8

@@ -18,8 +18,8 @@ class KeyConfig:
 
     Attributes:
         colour: RGB of the screen; None: found on the border of the first frame.
-        angle: in degrees, how far from the screen's hue a colour may lie and still be partly screen. None:
-            60, the classic colour difference, or 30 for a screen whose hue is near to skin.
+        angle: in degrees, how far from the screen's hue a colour may lie and still be partly screen. 60 is
+            the classic colour difference. None: 45, or 20 for a screen whose hue is near to skin.
         tolerance: 0..1, share of the screen's saturation that may be missing where it is still all screen.
         floor: 0..1, share of the screen's saturation below which nothing is screen.
         softness: 0..1, width of the soft edge as a share of what lies between tolerance and floor.

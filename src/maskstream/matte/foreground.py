@@ -83,7 +83,10 @@ def _blurred(
         _seen_from(_valid(_unmixed(colour, other, own, rest)), rest, NEAR),
     )
     corner = place.top + top * place.down, place.left + left * place.across
-    core = _seen_from(object_colour, cv.erode(share, _CORE), 3 * far) if with_core else own
+    core = own
+    if with_core:
+        within = cv.erode(share, _CORE)
+        core = _seen_from(object_colour, within, 3 * far, _seen_from(object_colour, within, 12 * far))
     return own, other, core, Place(*corner, place.down, place.across)
 
 
@@ -107,11 +110,14 @@ def _valid(colour: Floats) -> Floats:
     return valid
 
 
-def _seen_from(colour: Floats, share: Floats, radius: int) -> Floats:
-    """The mean colour around each pixel by shares; the pixel's own where there is nothing else."""
+def _seen_from(colour: Floats, share: Floats, radius: int, otherwise: Floats | None = None) -> Floats:
+    """The mean colour around each pixel by shares; where there is none, another, or the pixel's own."""
     side = (2 * radius + 1,) * 2
     total = cv.blur(cv.multiply(colour, share), side)
-    seen: Floats = cv.divide(cv.scaleAdd(colour, _LEAST, total), cv.add(cv.blur(share, side), (_LEAST,) * 4))
+    seen: Floats = cv.divide(
+        cv.scaleAdd(colour if otherwise is None else otherwise, _LEAST, total),
+        cv.add(cv.blur(share, side), (_LEAST,) * 4),
+    )
     return seen
 
 
