@@ -51,7 +51,9 @@ def refined(
         The tiles in which alpha may be partial.
     """
     place = Place.of(probability.shape, seen)
-    probability = decided(_closed(probability, seen, grid))
+    probability = _closed(probability, seen, grid)
+    if follow_frame:
+        probability = decided(probability)
     sure = CERTAIN if follow_frame else _EXACT
     inside, outside = (_core(part) for part in (probability >= sure, probability <= 1 - sure))
     band = cv.bitwise_not(cv.bitwise_or(inside, outside))
@@ -89,16 +91,19 @@ def decided(probability: Floats) -> Floats:
     wide = cv.erode(doubtful, np.ones((WIDE, WIDE), np.uint8))
     if not wide.any():
         return probability
+    place = _around(wide, 2 * NEIGHBOURS)
+    local = probability[place]
     window = np.ones((NEIGHBOURS, NEIGHBOURS), np.uint8)
-    high, low = cv.dilate(probability, window), cv.erode(probability, window)
+    high, low = cv.dilate(local, window), cv.erode(local, window)
     is_object = np.clip((high - (0.5 - SPLIT)) / (2 * SPLIT), 0, 1)
     is_background = np.clip((0.5 + SPLIT - low) / (2 * SPLIT), 0, 1)
     bottom = np.maximum(high * (1 - is_object), low * is_background)
     top = np.minimum(1 - (1 - high) * is_object, 1 - (1 - low) * (1 - is_background))
-    sure = np.clip((probability - bottom) / np.maximum(top - bottom, 1e-3), 0, 1)
-    share = cv.blur(cv.dilate(wide, window), (WIDE, WIDE)) * np.float32(1 / 255)
-    mixed: Floats = probability + share * (sure - probability)
-    return mixed
+    sure = np.clip((local - bottom) / np.maximum(top - bottom, 1e-3), 0, 1)
+    share = cv.blur(cv.dilate(wide[place], window), (WIDE, WIDE)) * np.float32(1 / 255)
+    result = probability.copy()
+    result[place] += share * (sure - local)
+    return result
 
 
 def _core(part: NDArray[np.bool_]) -> Bytes:
