@@ -1,0 +1,302 @@
+"""Recordings and playlists, read back: pictures, times, sound beside its picture, what a crash leaves."""
+
+import shutil
+import subprocess
+import sys
+import time
+
+import av
+import numpy as np
+import pytest
+from sink_tools import BLACK, SIZE, SLATE, WHITE, eventually, guard, sealed
+
+from maskstream.errors import InputError
+from maskstream.live.audio import AudioTap
+from maskstream.live.guard import Reason
+from maskstream.live.sinks import SinkRunner, open_sink
+from maskstream.live.sinks.sound import RATE, Latency
+
+FPS = 25
+FLASHES = (1.0, 2.0, 3.0)  # captured seconds
+BEEP = 0.06
+
+
+def pictures(path):
+    """(time, mean level) of each picture."""
+    with av.open(str(path)) as container:
+        stream = container.streams.video[0]
+        return [
+            (float(frame.pts * stream.time_base), frame.to_ndarray(format="rgb24").mean())
+            for frame in container.decode(stream)
+        ]
+
+
+def sound(path):
+    """Times of samples, and their levels."""
+    with av.open(str(path)) as container:
+        stream = container.streams.audio[0]
+        times, levels = [], []
+        for frame in container.decode(stream):
+            samples = frame.to_ndarray()[0]
+            times.append(float(frame.pts * stream.time_base) + np.arange(len(samples)) / frame.sample_rate)
+            levels.append(samples)
+        return np.concatenate(times), np.concatenate(levels)
+
+
+def beginnings(times, loud, gap=0.3):
+    """When something begins after it was not there for a while."""
+    found = np.asarray(times)[np.flatnonzero(loud)]
+    return [float(time) for time, before in zip(found, [-9, *found[:-1]], strict=True) if time - before > gap]
+
+
+def piece(start, length, rate=44_100, kind="fltp", layout="mono"):
+    """Sound that beeps at the flashes."""
+    times = start + np.arange(round(length * rate)) / rate
+    on = np.zeros(len(times), bool)
+    for flash in FLASHES:
+        on |= (times >= flash) & (times < flash + BEEP)
+    wave = np.where(on, 0.8 * np.sin(2 * np.pi * 1000 * times), 0)
+    samples = (wave * 32767).astype(np.int16) if kind == "s16" else wave.astype(np.float32)
+    channels = 2 if layout == "stereo" else 1
+    shape = (1, -1) if kind == "s16" else (channels, -1)
+    samples = np.repeat(samples, 2) if kind == "s16" and channels == 2 else np.tile(samples, channels)
+    frame = av.AudioFrame.from_ndarray(samples.reshape(shape), format=kind, layout=layout)
+    frame.sample_rate = rate
+    return frame
+
+
+def record(sink, latency=lambda captured: 0.2, seconds=4.0, heard=None, jitter=0.0, by=None):
+    """Give a sink a stream that flashes and beeps, at the times of a clock of its own."""
+    heard = heard or (lambda start: piece(start, 0.02))
+    tap, random = AudioTap(), np.random.default_rng(3)
+    started, by = 100.0, by or guard()
+    sink.open(SIZE, FPS, tap)
+    put = 0
+    for number in range(round(seconds * FPS)):
+        captured = number / FPS
+        now = captured + latency(captured)
+        while put * 0.02 < now:
+            frame = heard(put * 0.02)
+            if frame is not None:
+                tap.put(started + put * 0.02 + jitter * random.uniform(-1, 1), frame)
+            put += 1
+        flash = any(at <= captured < at + BEEP for at in FLASHES)
+        sink.show(sealed(WHITE if flash else BLACK, started + captured, by=by), started + now)
+    sink.close()
+
+
+def offsets(path):
+    """Seconds that beeps come after flashes."""
+    flashes = beginnings(*np.array([(at, level > 128) for at, level in pictures(path)]).T)
+    times, levels = sound(path)
+    beeps = beginnings(times, np.abs(levels) > 0.2)
+    assert len(flashes) == len(beeps) == len(FLASHES)
+    return np.subtract(beeps, flashes)
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".mov"])
+def test_a_recording_holds_pictures_at_their_times_and_sound_beside_them(tmp_path, suffix):
+    path = tmp_path / f"out{suffix}"
+    record(open_sink(str(path)))
+    shown = pictures(path)
+    assert [at for at, _ in shown] == pytest.approx(np.arange(4 * FPS) / FPS, abs=0.0011)
+    assert np.abs(offsets(path)).max() < 0.5 / FPS
+    assert list(tmp_path.iterdir()) == [path]
+    with av.open(str(path)) as container:
+        assert container.streams.video[0].codec_context.name == "h264"
+        assert container.streams.audio[0].codec_context.name == "aac"
+
+
+@pytest.mark.parametrize(
+    "latency",
+    [
+        lambda captured: 0.05,
+        lambda captured: 0.8,
+        lambda captured: 0.1 + 0.05 * captured,
+        lambda captured: 0.4 - 0.05 * captured,
+    ],
+    ids=["little", "much", "growing", "shrinking"],
+)
+def test_sound_is_as_late_as_the_picture(tmp_path, latency):
+    path = tmp_path / "out.mkv"
+    record(open_sink(str(path)), latency)
+    assert np.abs(offsets(path)).max() < 1.5 / FPS
+    times, _ = sound(path)
+    assert (np.diff(times) > 0).all()
+
+
+@pytest.mark.parametrize("rate, kind, layout", [(48_000, "s16", "stereo"), (16_000, "flt", "mono")])
+def test_sound_of_any_kind_and_with_jitter_is_taken(tmp_path, rate, kind, layout):
+    path = tmp_path / "out.mp4"
+    record(open_sink(str(path)), heard=lambda start: piece(start, 0.02, rate, kind, layout), jitter=0.015)
+    assert np.abs(offsets(path)).max() < 1 / FPS
+
+
+def test_sound_that_changes_its_kind_or_stays_away_goes_on(tmp_path):
+    path = tmp_path / "out.mkv"
+
+    def heard(start):
+        if 1.3 < start < 1.8:
+            return None
+        return piece(start, 0.02) if start < 1.5 else piece(start, 0.02, 16_000, "s16")
+
+    record(open_sink(str(path)), heard=heard)
+    assert np.abs(offsets(path)).max() < 1.5 / FPS
+
+
+def test_sound_that_never_comes_does_not_hold_up_the_pictures(tmp_path):
+    path = tmp_path / "out.mp4"
+    record(open_sink(str(path)), heard=lambda start: None)
+    assert len(pictures(path)) == 4 * FPS
+    times, levels = sound(path)
+    assert times[-1] > 3
+    assert np.abs(levels).max() < 1e-3
+
+
+def test_sound_is_silent_while_the_user_wants_the_slate(tmp_path):
+    path, by = tmp_path / "out.mkv", guard()
+    sink, tap = open_sink(str(path)), AudioTap()
+    sink.open(SIZE, FPS, tap)
+    tone = np.sin(2 * np.pi * 1000 * np.arange(960) / RATE).astype(np.float32)[None]
+    for number in range(3 * FPS):
+        frame = av.AudioFrame.from_ndarray(np.repeat(tone, 2, 1), format="fltp", layout="mono")
+        frame.sample_rate = RATE
+        tap.put(number / FPS, frame)
+        panic = FPS <= number < 2 * FPS
+        sink.show(by.slate(Reason.PANIC) if panic else sealed(captured=number / FPS, by=by), number / FPS)
+    sink.close()
+    times, levels = sound(path)
+    assert np.abs(levels[(times > 1.1) & (times < 1.9)]).max() < 0.01
+    assert np.abs(levels[(times > 0.2) & (times < 0.8)]).max() > 0.5
+    assert np.abs(levels[(times > 2.2) & (times < 2.8)]).max() > 0.5
+
+
+def test_latency_is_smoothed_and_told_by_new_composites_only():
+    latency, by = Latency(), guard()
+    latency.show(by.slate(Reason.STARTING), 5.0)
+    assert latency.seconds == 0
+    latency.show(sealed(captured=1.0), 1.2)
+    assert latency.seconds == pytest.approx(0.2)
+    latency.show(sealed(captured=1.0), 1.9)  # the same again
+    assert latency.seconds == pytest.approx(0.2)
+    latency.show(sealed(captured=2.0), 2.4)
+    assert 0.2 < latency.seconds < 0.3
+
+
+def test_frames_without_an_even_rhythm_keep_their_times(tmp_path):
+    path = tmp_path / "out.mp4"
+    sink = open_sink(str(path))
+    sink.open((33, 27), 30.0, None)
+    times = [50.0, 50.03, 50.2, 50.21, 51.0, 51.0, 54.0]
+    for at in times:
+        sink.show(sealed(size=(33, 27)), at)
+    sink.close()
+    assert [at for at, _ in pictures(path)] == pytest.approx([at - 50 for at in times], abs=0.001)
+    with av.open(str(path)) as container:
+        assert (container.streams.video[0].width, container.streams.video[0].height) == (34, 28)
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
+def test_what_was_recorded_before_a_crash_can_be_played(tmp_path, suffix):
+    path = tmp_path / f"out{suffix}"
+    code = (
+        "import sys, os; sys.path.insert(0, sys.argv[2]); from sink_tools import *\n"
+        "from maskstream.live.sinks import open_sink\n"
+        "sink = open_sink(sys.argv[1]); sink.open(SIZE, 25, None)\n"
+        "for number in range(250): sink.show(sealed(), number / 25)\n"
+        "os._exit(9)"
+    )
+    folder = str(__file__).rsplit("/", 1)[0]
+    assert subprocess.run([sys.executable, "-c", code, str(path), folder], timeout=120).returncode == 9
+    left = tmp_path / f"out.part{suffix}"
+    assert list(tmp_path.iterdir()) == [left]
+    shutil.copy(left, tmp_path / f"copy{suffix}")
+    assert len(pictures(tmp_path / f"copy{suffix}")) >= 8 * 25
+    record(open_sink(str(path)), seconds=0.5)  # a new one leaves it alone
+    assert left.exists()
+    assert path.exists()
+
+
+def test_a_finished_mp4_is_an_ordinary_one(tmp_path):
+    path = tmp_path / "out.mp4"
+    record(open_sink(str(path)))
+    with av.open(str(path)) as container:
+        assert container.duration == pytest.approx(4_000_000, abs=150_000)
+    assert b"moof" not in path.read_bytes()
+
+
+def test_a_recording_without_a_frame_leaves_nothing(tmp_path):
+    sink = open_sink(str(tmp_path / "out.mp4"))
+    sink.open(SIZE, 30.0, AudioTap())
+    sink.close()
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_recording_through_the_runner_is_whole_when_it_is_closed(tmp_path):
+    path = tmp_path / "out.mp4"
+    runner = SinkRunner([open_sink(str(path))])
+    runner.open(SIZE, 30.0, None)
+    for number in range(30):
+        runner.show(sealed(SLATE), number / 30)
+        time.sleep(0.01)
+    eventually(lambda: runner.status[str(path)] == "ok")
+    runner.close()
+    assert pictures(path)
+
+
+def test_a_playlist_holds_the_last_segments_and_deletes_older_ones(tmp_path):
+    folder = tmp_path / "stream"
+    folder.mkdir()
+    for stale in ("index-000009.ts", "index.m3u8", "other-000001.ts", "index-notes.ts"):
+        (folder / stale).write_text("old")
+    sink = open_sink(f"hls:{folder}/index.m3u8")
+    sink.open(SIZE, 10, None)
+    for number in range(300):
+        sink.show(sealed(), number / 10)
+    during = (folder / "index.m3u8").read_text()
+    assert "#EXT-X-ENDLIST" not in during
+    assert during.count(".ts") == 6
+    sink.close()
+    names = {path.name for path in folder.iterdir()}
+    assert {"other-000001.ts", "index-notes.ts", "index.m3u8"} <= names
+    segments = sorted(name for name in names if name.startswith("index-0"))
+    assert len(segments) <= 8
+    assert segments[-1] == "index-000014.ts"
+    (folder / "other-000001.ts").unlink()
+    times = [at for at, _ in pictures(folder / "index.m3u8")]
+    assert len(times) == 120
+    assert np.diff(times) == pytest.approx(0.1, abs=0.001)
+
+
+def test_a_playlist_has_sound_beside_its_pictures(tmp_path):
+    record(open_sink(str(tmp_path / "new" / "live.m3u8")))
+    assert np.abs(offsets(tmp_path / "new" / "live.m3u8")).max() < 0.5 / FPS
+
+
+@pytest.mark.parametrize(
+    "text, why",
+    [
+        ("out.gif", "can't record this kind"),
+        ("missing/out.mp4", "folder does not exist"),
+        ("hls:index.txt", "ends in .m3u8"),
+        ("nothing", "no sink"),
+        ("ftp://host/x", "no address to send to"),
+        ("rtmp://", "no address to send to"),
+        ("page:http", "no such port"),
+        ("page:70000", "no such port"),
+    ],
+)
+def test_what_is_no_sink_is_refused_in_one_line(text, why, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match=why) as error:
+        open_sink(text)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("text", ["out.mp4", "live.m3u8"])
+def test_only_sealed_frames_are_recorded(text, tmp_path):
+    sink = open_sink(str(tmp_path / text))
+    sink.open(SIZE, 30.0, None)
+    with pytest.raises(TypeError, match="sealed frames only"):
+        sink.show(sealed().image, 0.0)
+    sink.close()
