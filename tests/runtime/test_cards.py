@@ -6,8 +6,8 @@ from dataclasses import asdict
 import pytest
 
 from maskstream.errors import InputError
-from maskstream.runtime.cards import ModelCard, Notes, Score, Speed
-from maskstream.runtime.load import WEIGHTS, shipped_models
+from maskstream.runtime.cards import SUBJECT_TASK, ModelCard, Notes, Score, Speed
+from maskstream.runtime.load import WEIGHTS, shipped_models, shipped_subject_models
 from maskstream.runtime.protocol import Memory, MemoryEntry, ModelInfo
 from maskstream.runtime.speed import time_of_a_frame, usual_memory, usual_size
 
@@ -99,6 +99,19 @@ def test_shipped_networks_say_what_was_measured(name):
     text = (WEIGHTS / name / "README.md").read_text()
     assert score.command in text  # the card says how
     assert f"{score.value:.3f}" in text
+
+
+@pytest.mark.parametrize("folder", shipped_subject_models(), ids=lambda folder: folder.name)
+def test_shipped_networks_that_find_the_subject_say_what_was_measured(folder):
+    card = ModelCard.read(folder)
+    assert (card.info.name, card.notes.task) == (folder.name, SUBJECT_TASK)
+    assert card.disk_bytes < 5_000_000
+    assert card.notes.speed.milliseconds > 1
+    text = (folder / "README.md").read_text()
+    for score in card.notes.scores:
+        assert (score.measure, 0.5 < score.value < 1) == ("IoU", True)
+        assert score.command in text
+        assert f"{score.value:.3f}" in text
 
 
 class Counting:
