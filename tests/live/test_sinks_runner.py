@@ -2,6 +2,7 @@
 
 import threading
 import time
+from itertools import pairwise
 
 import pytest
 from sink_tools import SIZE, eventually, sealed
@@ -157,7 +158,7 @@ def test_a_sink_that_retries_is_opened_again_after_a_wait_that_doubles(run):
     runner = run(bad, back_off=(0.05, 10.0))
     show_until(runner, lambda: bad.shown)
     assert len(opened) == 4
-    waits = [later - earlier for earlier, later in zip(opened, opened[1:], strict=False)]
+    waits = [later - earlier for earlier, later in pairwise(opened)]
     assert all(wait >= least for wait, least in zip(waits, (0.05, 0.1, 0.2), strict=True))
     assert runner.status == {"bad": "ok"}
     assert not runner.given_up

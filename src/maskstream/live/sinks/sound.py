@@ -26,9 +26,8 @@ LAYOUT = "stereo"
 _RISE, _FALL = 0.1, 0.02  # of a new latency in the smoothed one: sound late is less odd than sound early
 _STEADY = 0.02  # of a piece's own time in the smoothed clock of the pieces
 _JUMP = 0.1  # seconds from which on a difference is no jitter
-_MISSING = (
-    0.4  # seconds without sound after which silence takes its place, so that pictures don't wait for it
-)
+_MISSING = 0.4  # seconds without sound after which silence takes its place; pictures would wait for it
+_FIRST = 1024  # sample that is the first: AAC begins that much earlier, and no time may be negative
 
 
 class Latency:
@@ -77,20 +76,19 @@ class Sound:
         """
         for heard in self._reader.take(time - latency):
             place = self._steady(heard) + latency - self._start
-            if place + heard.frame.samples / heard.frame.sample_rate > 0:
+            if place + heard.frame.samples / heard.frame.sample_rate > self._position:
                 yield from self._placed(heard.frame, place, muted)
         missing = time - self._start - self._position
         if missing > _MISSING:
-            silence = av.AudioFrame.from_ndarray(
-                np.zeros((1, round(missing / 2 * RATE)), np.float32), format="fltp", layout="mono"
-            )
-            silence.sample_rate = RATE
-            yield from self._placed(silence, self._position, muted=False)
+            rate, sample_format, layout = self._placer.kind if self._placer else (RATE, "fltp", "mono")
+            silence = av.AudioFrame(sample_format, layout, round(missing / 2 * rate))
+            silence.sample_rate = rate
+            yield from self._placed(silence, self._position, muted=True)
 
     @property
     def _position(self) -> float:
         """Seconds of sound that were placed."""
-        return self._placer.position if self._placer is not None else 0.0
+        return self._placer.position if self._placer is not None else _FIRST / RATE
 
     def _steady(self, heard: Heard) -> float:
         """When a piece was captured, without the jitter of its arrival."""
@@ -117,13 +115,14 @@ class _Placer:
         self.kind = kind
         rate, source_format, layout = kind
         self._given = self._end = first  # samples out, and where the newest piece ends
+        first_in = round(first * rate / RATE)  # aresample counts it in samples of what it is given
         self._graph = Graph()
         chain = (
             (
                 "abuffer",
                 f"sample_rate={rate}:sample_fmt={source_format}:channel_layout={layout}:time_base=1/{rate}",
             ),
-            ("aresample", f"{RATE}:async=1000:min_hard_comp={_JUMP}:first_pts={first}"),
+            ("aresample", f"{RATE}:async=1000:min_hard_comp={_JUMP}:first_pts={first_in}"),
             ("aformat", f"sample_fmts={sample_format}:channel_layouts={LAYOUT}"),
             ("abuffersink", None),
         )
