@@ -298,10 +298,11 @@ class Capture:
                 self._set(health, why)
 
     def _set(self, health: Health, why: str) -> None:
+        self._why = why
         if health is not self._health:
             logger.info("%s: %s", health, why)
-        self._health, self._why = health, why
-        self._changed.notify_all()
+            self._health = health
+            self._changed.notify_all()
 
     def _pause(self, seconds: float) -> None:
         with self._changed:

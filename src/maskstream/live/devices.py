@@ -94,7 +94,12 @@ def open_screen(which: str, name: str, request: Request) -> Feed:
             f"source {name}: no X display (DISPLAY is not set); give one as screen::0, or share the screen "
             "as a stream"
         )
-    return DeviceFeed(name, display, "x11grab", (rate,), ColourTags())
+    try:
+        return DeviceFeed(name, display, "x11grab", (rate,), ColourTags())
+    except Refused as error:
+        raise InputError(
+            f"source {name}: the X display {display} can't be read; is it running, and may this user see it?"
+        ) from error
 
 
 class OpenCvFeed:

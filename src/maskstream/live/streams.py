@@ -33,6 +33,7 @@ logger = logging.getLogger(__name__)
 
 _OPEN_SECONDS, _READ_SECONDS = 10.0, 4.0  # until a server counts as dead
 _NAP = 0.005  # seconds until a device is asked again
+_FORTH, _BACK = 0.02, 0.1  # of a delay's change, later and earlier, that a frame brings about
 _LATE = 1.0  # seconds that a paced source may be behind before it goes on from where it is
 _GAP = 10.0  # seconds between frames that are a broken clock rather than a pause
 _FASTEST = 480.0  # frames a second; more is a clock's rate that a container gives for want of better
@@ -75,7 +76,8 @@ class Clock:
         if self._offset is None or late is None or abs(late) > _LATE:
             self._offset = now - stamp
         else:
-            self._offset += 0.02 * late
+            # What was buffered while the stream was opened comes late; the rest tells the true delay.
+            self._offset += (_FORTH if late > 0 else _BACK) * late
 
 
 class StreamFeed:
@@ -381,7 +383,8 @@ def network_options(url: str) -> dict[str, str]:
     """
     scheme = url.partition(":")[0].lower()
     read = str(round(_READ_SECONDS * 1e6))  # microseconds
-    options = {"fflags": "nobuffer", "analyzeduration": "1000000", "max_delay": "200000"}
+    # Not "nobuffer": it throws away what was looked at, the first key frame with it.
+    options = {"analyzeduration": "1000000", "max_delay": "200000"}
     if scheme in ("rtsp", "rtsps"):
         return options | {"rtsp_transport": "tcp", "timeout": read}
     if scheme in ("rtmp", "rtmps"):
