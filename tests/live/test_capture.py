@@ -115,6 +115,14 @@ def test_each_frame_is_stamped_as_it_arrives_in_order():
         assert all(frame.image[0, 0, 0] == frame.index % 250 for frame in taken)
 
 
+def test_the_first_frame_is_kept_for_who_comes_late():
+    with closing(Capture(Fake(numbers))) as capture:
+        assert capture.first is None or capture.first.index == 0
+        wait_for(lambda: capture._index > 5)
+        assert capture.first.index == 0
+        assert np.array_equal(capture.first.image, picture(0))
+
+
 def test_a_frame_stays_as_it_is_while_others_come():
     with closing(Capture(Fake(lambda: numbers(0.001)))) as capture:
         frame = capture.frames.get(PATIENT)

@@ -3,6 +3,8 @@
 import http.server
 import socket
 import socketserver
+import subprocess
+import sys
 import threading
 import time
 from contextlib import closing, contextmanager
@@ -303,6 +305,15 @@ def test_a_server_that_is_not_there_is_told_and_tried_again(tmp_path):
             threading.Thread(target=server.serve_forever, daemon=True).start()
             assert capture.wait_ready(PATIENT)
             server.shutdown()
+
+
+def test_a_stream_that_hangs_does_not_keep_the_program_from_ending():
+    code = (
+        "import time; from maskstream.live.capture import Capture;"
+        f"kept = Capture('udp://127.0.0.1:{free_port()}'); time.sleep(1.0); print('ends')"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=PATIENT)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "ends\n", "")
 
 
 def test_a_stream_in_segments_is_shown_in_real_time(tmp_path):

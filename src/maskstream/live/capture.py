@@ -93,6 +93,7 @@ class Capture:
 
     Attributes:
         frames: the newest frame.
+        first: the first frame of all, not to be written to; None until it has come.
 
     Raises:
         InputError: there is no such source.
@@ -120,6 +121,8 @@ class Capture:
         self._source: Source = open_source(source) if named else source  # type: ignore[arg-type, assignment]
         self._request = Request(size, fps, loop, sound)
         self.frames: Mailbox[Captured] = Mailbox()
+        self.first: Captured | None = None
+        self.first: Captured | None = None
         self._changed = Condition()
         self._closed = False
         self._current: _Opening | None = None
@@ -358,7 +361,9 @@ class Capture:
             opening.last = time.monotonic()
             if checksum != self._checksum or not self._index:
                 self._checksum, self._differed = checksum, opening.last
-            self.frames.put(Captured(image, stamp, self._index))
+            frame = Captured(image, stamp, self._index)
+            self.first = self.first or frame
+            self.frames.put(frame)
             self._index += 1
             if self._health is not Health.LIVE and not self._repeats(opening.last):
                 self._set(Health.LIVE, f"{self._source.name} is live")
