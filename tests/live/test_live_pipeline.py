@@ -382,12 +382,12 @@ def test_it_ends_when_the_source_does():
     assert sinks.composites
 
 
-def test_the_first_composite_is_told_once():
+def test_each_new_picture_is_told():
     pipeline, sinks = made()
     told = []
-    pipeline.on_first_composite = lambda: told.append(len(sinks.composites))
+    pipeline.on_picture = told.append
     assert run_until(pipeline, lambda: len(sinks.composites) > 10)
-    assert told == [1]
+    assert [id(sealed) for sealed in told] == list(dict.fromkeys(id(sealed) for sealed, _ in sinks.shown))
 
 
 def test_the_status_line_says_that_the_room_is_hidden():

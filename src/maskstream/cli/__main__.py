@@ -65,10 +65,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         The exit code: 0, or 1 failed, 2 bad input, 130 interrupted.
     """
-    parser = _parser()
-    args = parser.parse_args(argv)
+    words = parser()
+    args = words.parse_args(argv)
     if args.run is None:
-        parser.print_help()
+        words.print_help()
         return BAD_INPUT
     level = logging.DEBUG if args.debug else logging.INFO if args.verbose else logging.WARNING
     logging.basicConfig(
@@ -122,25 +122,26 @@ def commands() -> list[Command]:
     ]
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def parser() -> argparse.ArgumentParser:
+    """Of all commands."""
+    words = argparse.ArgumentParser(
         prog="maskstream", description="Mark any object in one frame of a video, get its mask in every frame."
     )
-    parser.add_argument("--version", action="version", version=version("maskstream"))
-    parser.set_defaults(run=None)
+    words.add_argument("--version", action="version", version=version("maskstream"))
+    words.set_defaults(run=None)
     common = argparse.ArgumentParser(add_help=False)
     group = common.add_argument_group("messages")
     group.add_argument("-q", "--quiet", action="store_true", help="no progress, no warnings")
     group.add_argument("-v", "--verbose", action="store_true", help="say more on the way")
     group.add_argument("--debug", action="store_true", help="say all, and show where an error comes from")
-    subparsers = parser.add_subparsers(title="commands", metavar="COMMAND")
+    subparsers = words.add_subparsers(title="commands", metavar="COMMAND")
     for command in commands():
         subparser = subparsers.add_parser(
             command.NAME, help=command.HELP, description=command.HELP, parents=[common]
         )
         command.add_arguments(subparser)
         subparser.set_defaults(run=command.run)
-    return parser
+    return words
 
 
 def _explain(error: Exception) -> tuple[str, int] | None:

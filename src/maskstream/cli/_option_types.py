@@ -22,3 +22,38 @@ def position(text: str) -> tuple[float, float]:
     if not (0 <= x <= 1 and 0 <= y <= 1):
         raise argparse.ArgumentTypeError(f"{text!r}: give two numbers from 0 to 1, as 0.5,0.2")
     return x, y
+
+
+def picture_size(text: str) -> tuple[int, int]:
+    """``1280x720``: width and height in pixels."""
+    try:
+        width, height = (int(part) for part in text.lower().split("x"))
+    except ValueError:
+        width = height = 0
+    if min(width, height) < 16 or max(width, height) > 8192:
+        raise argparse.ArgumentTypeError(f"{text!r}: give width and height from 16 to 8192, as 1280x720")
+    return width, height
+
+
+def seconds_or_never(text: str) -> float | None:
+    """``5``, or ``never``."""
+    if text == "never":
+        return None
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1.0
+    if not seconds >= 0:
+        raise argparse.ArgumentTypeError(f"{text!r}: give seconds, or never")
+    return seconds
+
+
+def box(text: str) -> tuple[float, float, float, float]:
+    """``x,y,w,h`` in pixels, from the upper left."""
+    try:
+        x, y, width, height = (float(part) for part in text.split(","))
+    except ValueError:
+        width = height = x = y = 0.0
+    if width <= 0 or height <= 0:
+        raise argparse.ArgumentTypeError(f"{text!r}: give x,y,width,height in pixels, as 320,80,400,600")
+    return x, y, width, height

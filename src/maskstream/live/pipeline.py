@@ -38,11 +38,23 @@ _PATIENCE = 1.5  # frames that are waited for before the last picture is repeate
 _RETRY = 0.25  # seconds between two searches for a subject that is away
 
 
+class Reference(NamedTuple):
+    """A mask of another frame than the one at hand.
+
+    Attributes:
+        frame: ``(H, W, 3)`` uint8 RGB.
+        label_map: ``(H, W)`` of it.
+    """
+
+    frame: Frame
+    label_map: NDArray[np.uint8]
+
+
 class FirstMask(Protocol):
     """Finds the subject in a frame; asked until it has."""
 
-    def __call__(self, frame: Frame) -> NDArray[np.uint8] | None:
-        """``(H, W)`` label map, or None: not yet."""
+    def __call__(self, frame: Frame) -> NDArray[np.uint8] | Reference | None:
+        """``(H, W)`` label map, or a mask of a frame from before, or None: not yet."""
 
 
 @dataclass(frozen=True)
@@ -114,7 +126,8 @@ class LivePipeline:
     Attributes:
         config: as given.
         fps: pictures a second that are aimed at.
-        on_first_composite: called once, by the output's thread, when the slate gives way to a composite.
+        subjects_found: how often a first mask has found somebody.
+        on_picture: called by the output's thread with each new picture that leaves.
     """
 
     def __init__(
@@ -149,7 +162,8 @@ class LivePipeline:
         self._fatal: InputError | None = None
         self._current_at = 0.0  # when the frame was captured that the last picture still holds for
         self._first_time: float | None = None
-        self.on_first_composite: Callable[[], None] = lambda: None
+        self.subjects_found = 0
+        self.on_picture: Callable[[Sealed], None] = lambda sealed: None
 
     # Control, from any thread
 
@@ -279,9 +293,14 @@ class LivePipeline:
         if self._first_mask is not None and (search.last is None or is_away):
             if frame.captured - search.asked_at >= _RETRY or search.last is None:
                 search.asked_at = frame.captured
-                label_map = self._first_mask(frame.image)
-                if label_map is not None and label_map.any():
-                    return self._replacer.find(frame.image, label_map)
+                mask = self._first_mask(frame.image)
+                if isinstance(mask, Reference):
+                    self.subjects_found += 1
+                    self._replacer.show(mask.frame, mask.label_map)
+                    return self._replacer.find(frame.image)
+                if mask is not None and mask.any():
+                    self.subjects_found += 1
+                    return self._replacer.find(frame.image, mask)
             if search.last is None:
                 return None
         return self._replacer.find(frame.image)
@@ -312,12 +331,12 @@ class LivePipeline:
         return self._guard.seal(seen.frame, seen.found)
 
     def _show(self, sealed: Sealed, now: float) -> None:
-        is_first = self._last.slate is Reason.STARTING and sealed.slate is None
-        self._meter.show(None if sealed is self._last else sealed, now)
+        is_new = sealed is not self._last
+        self._meter.show(sealed if is_new else None, now)
         self._last = sealed
         self._sinks.show(sealed, now)
-        if is_first:
-            self.on_first_composite()
+        if is_new:
+            self.on_picture(sealed)
 
     def _staleness(self, now: float) -> Reason | None:
         """Why the last picture must not be repeated; None: it may."""

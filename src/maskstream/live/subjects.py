@@ -9,35 +9,35 @@ from numpy.typing import NDArray
 
 from maskstream.errors import InputError
 from maskstream.first_mask.subject import SubjectFinder
+from maskstream.live.pipeline import Reference
 
 Frame = NDArray[np.uint8]
 LabelMap = NDArray[np.uint8]
 
 
 class Given:
-    """A mask that the user has made for the first frame.
+    """A mask that the user has made of the first frame.
 
     Args:
+        frame: the first one, ``(H, W, 3)`` uint8 RGB.
         label_map: ``(H, W)``.
         name: of its file, for messages.
+
+    Raises:
+        InputError: they are of different sizes.
     """
 
-    def __init__(self, label_map: LabelMap, name: str) -> None:
-        self._label_map = label_map
-        self._name = name
-
-    def __call__(self, frame: Frame) -> LabelMap:
-        """The mask.
-
-        Raises:
-            InputError: it is of another size than the frame.
-        """
-        if self._label_map.shape != frame.shape[:2]:
-            (height, width), (rows, columns) = self._label_map.shape, frame.shape[:2]
+    def __init__(self, frame: Frame, label_map: LabelMap, name: str) -> None:
+        if label_map.shape != frame.shape[:2]:
+            (height, width), (rows, columns) = label_map.shape, frame.shape[:2]
             raise InputError(
-                f"{self._name}: is {width}x{height}, the stream {columns}x{rows}; give a mask of that size"
+                f"{name}: is {width}x{height}, the stream {columns}x{rows}; give a mask of that size"
             )
-        return self._label_map
+        self._reference = Reference(frame, label_map)
+
+    def __call__(self, frame: Frame) -> Reference:
+        """The first frame with its mask, whichever frame is at hand."""
+        return self._reference
 
 
 class Automatic:

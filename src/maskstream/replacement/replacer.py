@@ -176,6 +176,11 @@ class BackgroundReplacer:
             return Found(None) if masks is None else self._kept.found_in(np.asarray(masks))
         return self._kept.found(self._segmenter.step(frame, masks, ids))
 
+    def show(self, frame: Frame, masks: ArrayLike, ids: Sequence[int] | int | None = None) -> None:
+        """Show a frame with masks that is not the next one, but tells what to look for."""
+        if self._segmenter is not None:
+            self._segmenter.add_reference(frame, masks, ids)
+
     def compose(self, frame: Frame, found: Found, time: float | None = None) -> Replaced:
         """The frame before the background.
 

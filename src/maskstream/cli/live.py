@@ -1,0 +1,79 @@
+"""``maskstream live``: a camera or stream before another background, as it comes."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from maskstream.cli._look_options import add_look_arguments, add_screen_argument
+from maskstream.cli._option_types import box, picture_size, seconds_or_never
+
+NAME = "live"
+HELP = "replace the background of a camera or stream while it runs"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument(
+        "source",
+        nargs="?",
+        default="camera",
+        help="camera, camera:1, /dev/video0, a file, rtsp://, rtmp://, http(s)://, udp://, srt://, screen, "
+        "or test:1280x720@30 (camera)",
+    )
+    parser.add_argument(
+        "-o",
+        "--output",
+        action="append",
+        metavar="SINK",
+        help="page, page:8080, preview, vcam, /dev/video2, out.mp4, live.m3u8, rtmp://, rtsp://, srt://, "
+        "udp://, the http(s):// of a WHIP server; may be given several times (page)",
+    )
+    who = parser.add_argument_group("who stays (found by itself unless said)")
+    one = who.add_mutually_exclusive_group()
+    one.add_argument("--auto", action="store_true", help="find the subject, people first (the default)")
+    one.add_argument("--mask", type=Path, metavar="PATH", help="mask of the first frame")
+    one.add_argument("--box", type=box, metavar="X,Y,W,H", help="box around the subject in the first frame")
+    one.add_argument(
+        "--clean-plate", action="store_true", help="step out for a second; what comes in then is the subject"
+    )
+    add_screen_argument(who)
+    who.add_argument(
+        "--largest", action="store_true", help="of several people only the one who is seen largest"
+    )
+    add_look_arguments(parser, "image, video, folder of images, blur, or a colour (#00ff00, white)")
+    safe = parser.add_argument_group("what is shown instead of the room")
+    safe.add_argument("--slate", type=Path, metavar="IMAGE", help="picture while there is nothing to show")
+    safe.add_argument(
+        "--lost",
+        type=seconds_or_never,
+        default=5.0,
+        metavar="SECONDS",
+        help="show the slate when the subject has been away so long; never: the background stays (5)",
+    )
+    how = parser.add_argument_group("how")
+    how.add_argument("--picture", type=picture_size, metavar="WxH", help="of all that leaves (the source's)")
+    how.add_argument("--fps", type=float, help="frames a second at most (30)")
+    how.add_argument("--loop", action="store_true", help="begin a file again at its end")
+    how.add_argument("--model", default="live", help="name of a network, or an exported folder (live)")
+    how.add_argument("--threads", type=int, help="of the CPU")
+    how.add_argument(
+        "--size", type=int, metavar="LINES", help="that the network sees, always (its default, or less)"
+    )
+    how.add_argument("--no-rest", action="store_true", help="work on while nothing moves")
+    how.add_argument("--seconds", type=float, metavar="N", help="end after so long")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run until the source ends, or Ctrl-C."""
+    from maskstream.cli._live_session import LiveSession
+
+    # First of all the camera, which takes longest to open: it does so while the rest is imported.
+    session = LiveSession(args)
+    try:
+        session.run()
+    except KeyboardInterrupt:
+        pass  # the usual end
+    finally:
+        session.close()
+    return 0
