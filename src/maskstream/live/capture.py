@@ -122,7 +122,6 @@ class Capture:
         self._request = Request(size, fps, loop, sound)
         self.frames: Mailbox[Captured] = Mailbox()
         self.first: Captured | None = None
-        self.first: Captured | None = None
         self._changed = Condition()
         self._closed = False
         self._current: _Opening | None = None
