@@ -226,6 +226,36 @@ def test_what_was_recorded_before_a_crash_can_be_played(tmp_path, suffix):
     assert path.exists()
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="limits of file sizes")
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
+def test_a_full_disk_ends_the_recording_and_leaves_what_can_be_played(tmp_path, suffix):
+    path = tmp_path / f"out{suffix}"
+    code = (
+        "import sys, resource, signal; sys.path.insert(0, sys.argv[2]); from sink_tools import *\n"
+        "from maskstream.live.sinks import SinkRunner, open_sink\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (900_000, 900_000))\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "random, by, number = np.random.default_rng(1), guard((160, 120)), 0\n"
+        "runner = SinkRunner([open_sink(sys.argv[1])]); runner.open((160, 120), 30, None)\n"
+        "def failed():\n"
+        "    global number; number += 1\n"
+        "    picture = random.integers(0, 255, (120, 160, 3), np.uint8)\n"
+        "    runner.show(sealed(picture, size=(160, 120), by=by), number / 30)\n"
+        "    return runner.given_up\n"
+        "eventually(failed, 60); runner.close(); print(*runner.given_up.values())"
+    )
+    folder = str(__file__).rsplit("/", 1)[0]
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(path), folder], capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+    left = tmp_path / f"out.part{suffix}"
+    assert done.stdout.strip() == f"File too large; what was recorded until then is {left}"
+    assert list(tmp_path.iterdir()) == [left]
+    with av.open(str(left)) as container:
+        assert next(container.decode(video=0)).width == 160
+
+
 def test_a_finished_mp4_is_an_ordinary_one(tmp_path):
     path = tmp_path / "out.mp4"
     record(open_sink(str(path)))

@@ -1,4 +1,4 @@
-"""The virtual camera and the preview's window, against stand-ins for the kernel, pyvirtualcam and a screen."""
+"""The virtual camera and the preview, against stand-ins for the kernel, pyvirtualcam and a screen."""
 
 import ctypes
 import sys

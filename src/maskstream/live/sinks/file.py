@@ -8,6 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from av.error import FFmpegError
+
 from maskstream.errors import InputError
 from maskstream.live.guard import Sealed
 from maskstream.live.sinks.encoded import Encoding, opened
@@ -68,7 +70,14 @@ class FileSink:
         picture_of(sealed)
         if self._encoding is None:
             self._encoding = self._begin()
-        self._encoding.write(sealed, time)
+        try:
+            self._encoding.write(sealed, time)
+        except FFmpegError as error:
+            # Not finished: what is there can be played, and more can't be written.
+            self._encoding = None
+            raise OSError(
+                error.errno, f"{error.strerror}; what was recorded until then is {self._part}"
+            ) from error
 
     def close(self) -> None:
         """Finish the file and give it its name, if there was a frame."""
