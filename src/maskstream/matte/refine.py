@@ -78,11 +78,11 @@ def refined(
 
 
 def decided(probability: Floats) -> Floats:
-    """The same without wide doubt, which is no transparency: a leg that is one with 0.7 isn't seen through.
+    """The same without wide doubt of the object: a leg that is one with 0.7 isn't to be seen through.
 
-    Around each pixel of a doubtful place, the most certain one that speaks for the object becomes 1 and the
-    one that speaks for the background 0; what is between keeps its place. Narrow places, which edges and
-    hair are, stay as they are.
+    Around each pixel of a doubtful place, the most certain one becomes 1 if it speaks for the object, and
+    the others rise with it. Narrow places, which edges are, and places that are rather background, which
+    may be hair, stay as they are.
 
     Args:
         probability: ``(h, w)`` 0..1.
@@ -94,12 +94,9 @@ def decided(probability: Floats) -> Floats:
     place = _around(wide, 2 * NEIGHBOURS)
     local = probability[place]
     window = np.ones((NEIGHBOURS, NEIGHBOURS), np.uint8)
-    high, low = cv.dilate(local, window), cv.erode(local, window)
+    high = cv.dilate(local, window)
     is_object = np.clip((high - (0.5 - SPLIT)) / (2 * SPLIT), 0, 1)
-    is_background = np.clip((0.5 + SPLIT - low) / (2 * SPLIT), 0, 1)
-    bottom = np.maximum(high * (1 - is_object), low * is_background)
-    top = np.minimum(1 - (1 - high) * is_object, 1 - (1 - low) * (1 - is_background))
-    sure = np.clip((local - bottom) / np.maximum(top - bottom, 1e-3), 0, 1)
+    sure = np.minimum(local / (1 - (1 - high) * is_object), 1)
     share = cv.blur(cv.dilate(wide[place], window), (WIDE, WIDE)) * np.float32(1 / 255)
     result = probability.copy()
     result[place] += share * (sure - local)
