@@ -11,6 +11,7 @@ from threading import Event, Thread
 from time import monotonic
 from typing import TYPE_CHECKING
 
+from maskstream.errors import InputError
 from maskstream.live.capture import Capture
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from maskstream.live.guard import Frame, Sealed
     from maskstream.live.ladder import Rung
     from maskstream.live.pipeline import FirstMask, LivePipeline
+    from maskstream.live.sinks import SinkRunner
     from maskstream.matte.config import MatteConfig
     from maskstream.replacement.replacer import BackgroundReplacer
     from maskstream.streaming.segmenter import VideoSegmenter
@@ -51,6 +53,8 @@ class LiveSession:
         self.on_composite: Callable[[Sealed], None] = lambda sealed: None
         self.pipeline: LivePipeline | None = None
         self.replacer_type: type[BackgroundReplacer] | None = None
+        self._sinks: SinkRunner | None = None
+        self._useless: InputError | None = None
         self._ended = Event()
 
     def run(self) -> None:
@@ -62,12 +66,11 @@ class LiveSession:
         """
         with ExitStack() as stack:
             pipeline = self._assemble(stack)
-            if self._args.seconds is not None:
-                Thread(target=self._end_in_time, args=(pipeline,), daemon=True).start()
-            if not self._args.quiet:
-                Thread(target=self._tell, args=(pipeline,), daemon=True).start()
+            Thread(target=self._watch, args=(pipeline,), daemon=True).start()
             stack.callback(self._ended.set)
             pipeline.run()
+        if self._useless is not None:
+            raise self._useless
 
     def close(self) -> None:
         """Stop everything."""
@@ -100,7 +103,7 @@ class LiveSession:
         control = Control(lambda what: background_of(args, what), self.subject)
         outputs = args.output or ["page"]
         named = [open_sink(text, routes=control.routes, on_key=control.key) for text in outputs]
-        sinks = SinkRunner(named)
+        sinks = self._sinks = SinkRunner(named)
         model = load_model(args.model, threads=args.threads)
         finder = None if self._named_subject else self._first_mask(None)
         self._reached("networks loaded")
@@ -136,7 +139,8 @@ class LiveSession:
         self.pipeline = pipeline
         sinks.open((width, height), pipeline.fps, self._capture.audio)
         for sink in named:
-            self._say(f"{sink.name}: {where}" if (where := getattr(sink, "where", "")) else sink.name)
+            where = sinks.places.get(sink.name)
+            self._say(f"{sink.name}: {where}" if where else sink.name)
         return pipeline
 
     @property
@@ -165,7 +169,6 @@ class LiveSession:
         Raises:
             InputError: it stands for none.
         """
-        from maskstream.errors import InputError
         from maskstream.live import subjects
 
         kind, _, rest = what.partition(":")
@@ -224,21 +227,24 @@ class LiveSession:
             self.milestones.setdefault("first composite", monotonic())
             self.on_composite(sealed)
 
-    def _end_in_time(self, pipeline: LivePipeline) -> None:
-        self._ended.wait(self._args.seconds)
-        pipeline.stop()
-
-    def _tell(self, pipeline: LivePipeline) -> None:
-        """The status line: again and again on a terminal, now and then elsewhere."""
+    def _watch(self, pipeline: LivePipeline) -> None:
+        """End in time, or when nobody is shown anything any more; and tell the status."""
+        assert self._sinks is not None
+        start = told = monotonic()
         is_terminal = sys.stderr.isatty()
-        while not self._ended.wait(1.0 if is_terminal else _PLAIN_SECONDS):
-            line = pipeline.status().line
-            if is_terminal:
-                sys.stderr.write(f"\r\x1b[K{line}")
+        while not self._ended.wait(0.2):
+            now = monotonic()
+            if self._args.seconds is not None and now - start >= self._args.seconds:
+                pipeline.stop()
+            failed = self._sinks.given_up
+            if len(failed) == len(self._sinks.status):
+                self._useless = InputError("; ".join(f"{name}: {why}" for name, why in failed.items()))
+                pipeline.stop()
+            if not self._args.quiet and now - told >= (1.0 if is_terminal else _PLAIN_SECONDS):
+                told, line = now, pipeline.status().line
+                sys.stderr.write(f"\r\x1b[K{line}" if is_terminal else f"{line}\n")
                 sys.stderr.flush()
-            else:
-                print(line, file=sys.stderr)
-        if is_terminal:
+        if is_terminal and not self._args.quiet:
             sys.stderr.write("\n")
 
     def _say(self, text: str) -> None:

@@ -49,7 +49,7 @@ class Control:
         }
 
     def key(self, pressed: str) -> None:
-        """A key of the preview: space is panic, a looks for the subject anew, q ends."""
+        """A key of the preview: space is panic, a looks for the subject anew, q ends, as closing it does."""
         pipeline = self._pipeline
         if pipeline is None:
             return
@@ -57,7 +57,7 @@ class Control:
             pipeline.panic = not pipeline.panic
         elif pressed == "a":
             self._subject(pipeline, "auto")
-        elif pressed == "q":
+        elif pressed in ("q", "closed"):
             pipeline.stop()
 
     def _obey(self, command: Callable[[LivePipeline, Any], None], body: bytes) -> Answer:
