@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from maskstream.errors import InputError
 from maskstream.live.sources import Hear, Request, SourceEnded, SourceError, one_line
 from maskstream.video.colour import ColourTags, RgbConverter
-from maskstream.video.probe import OPEN_OPTIONS, Orientation, fraction, open_video
+from maskstream.video.probe import OPEN_OPTIONS, TEXT_FORMATS, Orientation, fraction, open_video
 
 Frame = NDArray[np.uint8]
 logger = logging.getLogger(__name__)
@@ -441,7 +441,7 @@ def video_stream(name: str, container: InputContainer) -> VideoStream:
         InputError: there is none that can be decoded.
     """
     streams = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
-    if not streams or streams[0].codec_context is None:
+    if not streams or streams[0].codec_context is None or container.format.name in TEXT_FORMATS:
         kinds = ", ".join(sorted({s.type for s in container.streams})) or "nothing"
         raise InputError(f"source {name}: no pictures that can be decoded in it (it holds {kinds})")
     streams[0].thread_type = "SLICE"

@@ -29,6 +29,9 @@ OPEN_OPTIONS: dict[str, Any] = (
     {"metadata_errors": "surrogateescape"} if int(av.__version__.split(".")[0]) < 19 else {}
 )
 
+#: Formats by which FFmpeg reads any text as a picture of letters.
+TEXT_FORMATS = frozenset(("tty", "bin", "xbin", "adf", "idf"))
+
 
 @dataclass(frozen=True)
 class Orientation:
@@ -162,6 +165,8 @@ def open_video(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
             f"{path}: not a readable video ({_reason(error)}); it is damaged, cut short or of another kind"
         ) from error
     with container:
+        if container.format.name in TEXT_FORMATS:
+            raise InputError(f"{path}: not a readable video (it is text)")
         streams = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
         if not streams:
             kinds = ", ".join(sorted({s.type for s in container.streams})) or "nothing"

@@ -1,0 +1,201 @@
+"""``maskstream live`` from its words to what a sink gets, with the synthetic source."""
+
+import json
+import re
+import threading
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from maskstream.cli.__main__ import main, parser
+from maskstream.cli._live_session import LiveSession
+from maskstream.live.guard import Reason
+from maskstream.live.synthetic import draw_frame, draw_room, figure_mask
+from maskstream.masks.palette import write_label_map
+from maskstream.runtime import load
+from maskstream.video.read import read_video
+
+SIZE = 256, 144
+SOURCE = "test:256x144@15"
+
+
+@pytest.fixture
+def here(monkeypatch, tmp_path):
+    if "live" not in load.shipped_models():
+        pytest.skip("no network is shipped in src/maskstream/weights/live")
+    monkeypatch.chdir(tmp_path)
+    write_label_map("figure.png", figure_mask(*SIZE, 0))
+    return tmp_path
+
+
+def live(*options):
+    return main(["live", SOURCE, *map(str, options)])
+
+
+def session_of(*options):
+    return LiveSession(parser().parse_args(["live", SOURCE, *map(str, options), "-q"]))
+
+
+def run_while(session, use, limit=60.0):
+    """Run a session in a thread, and use it from this one once composites leave."""
+    first = threading.Event()
+    session.on_composite = lambda sealed: first.set()
+    errors = []
+
+    def run():
+        try:
+            session.run()
+        except Exception as error:
+            errors.append(error)
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    try:
+        while not first.wait(0.1):
+            assert thread.is_alive(), errors
+        use(session)
+    finally:
+        session.close()
+        thread.join(10)
+    assert not thread.is_alive()
+
+
+def test_a_recording_shows_the_subject_before_the_background_and_never_the_room(here):
+    assert live("--mask", "figure.png", "--background", "#0000ff", "-o", "out.mp4", "--seconds", 4) == 0
+    room = draw_room(*SIZE).reshape(-1, 3).mean(0)
+    composites = 0
+    with read_video("out.mp4") as frames:
+        for frame in frames:
+            corner = frame.image[5:20, 5:20].reshape(-1, 3).mean(0)
+            assert np.abs(corner - room).max() > 40
+            composites += int(corner[2] > 200 and corner[0] < 60)
+    assert composites > 10
+
+
+def test_milestones_come_in_order(here):
+    session = session_of("--mask", "figure.png", "--background", "blur", "-o", "page:0")
+    run_while(session, lambda session: None)
+    times = list(session.milestones.values())
+    assert times == sorted(times)
+    assert list(session.milestones)[-1] == "first composite"
+
+
+def ask(address, path, body=None, header="1"):
+    headers = {"X-Maskstream": header} if header else {}
+    data = None if body is None else json.dumps(body).encode()
+    with urllib.request.urlopen(
+        urllib.request.Request(address.rstrip("/") + path, data, headers), timeout=10
+    ) as answer:
+        return json.loads(answer.read() or b"null")
+
+
+def test_the_page_controls_the_stream(here):
+    Image.new("RGB", (16, 9), (255, 255, 0)).save("yellow.png")
+    session = session_of("--mask", "figure.png", "--background", "#0000ff", "-o", "page:0", "--lost", "never")
+    seen = []
+
+    def wait_for(condition):
+        met = threading.Event()
+        session.pipeline.on_picture = lambda sealed: condition(sealed) and met.set()
+        seen.append(met.wait(20))
+
+    def use(session):
+        address = next(iter(session._sinks.places.values()))
+        assert ask(address, "/status.json")["source"] == "live"
+        ask(address, "/background", "yellow.png")
+        wait_for(lambda sealed: tuple(sealed.image[5, 5]) == (255, 255, 0))
+        ask(address, "/panic", True)
+        wait_for(lambda sealed: sealed.slate is Reason.PANIC)
+        assert ask(address, "/status.json")["slate"] == Reason.PANIC
+        ask(address, "/panic", False)
+        wait_for(lambda sealed: sealed.slate is None)
+        for path, body, message in (
+            ("/background", "no.jpg", "no such file"),
+            ("/background", 5, "give a name in JSON"),
+            ("/subject", "nobody", "give auto"),
+            ("/subject", "box:1,2", "give x,y,width,height"),
+        ):
+            with pytest.raises(urllib.error.HTTPError) as refused:
+                ask(address, path, body)
+            assert refused.value.code == 400
+            assert message in json.loads(refused.value.read())["error"]
+        with pytest.raises(urllib.error.HTTPError):
+            ask(address, "/quit", "", header=None)
+        assert session.pipeline.status().frames_a_second > 0
+        ask(address, "/quit", "")
+
+    run_while(session, use)
+    assert seen == [True, True, True]
+
+
+def test_a_green_screen_is_noticed(here, capsys):
+    green = np.full((144, 256, 3), (40, 180, 70), np.uint8)
+    person = figure_mask(*SIZE, 0) > 0
+    green[person] = draw_frame(draw_room(*SIZE), 0)[person]
+    Path("screen").mkdir()
+    for index in range(10):
+        Image.fromarray(green).save(f"screen/{index:02d}.png")
+    from maskstream.video.write import VideoWriter
+
+    with VideoWriter("screen.mp4", fps=10) as writer:
+        for _ in range(20):
+            writer.write(green)
+    options = ("--green-screen", "--background", "#0000ff", "-o", "out.mp4", "--loop", "--seconds", "3")
+    assert main(["live", "screen.mp4", *options]) == 0
+    with read_video("out.mp4") as frames:
+        last = list(frames)[-1].image.astype(int)
+    assert np.abs(last[5, 5] - (0, 0, 255)).max() < 40
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--background", "no.jpg"), r"no\.jpg: no such file"),
+        (("--background", "transparent"), "transparent: no such file"),
+        (("--background", "blur", "-o", "nowhere"), "nowhere: no sink"),
+        (
+            ("--background", "blur", "--mask", "small.png", "-o", "page:0"),
+            r"small\.png: is 20x10, the stream",
+        ),
+        (
+            ("--background", "blur", "--slate", "no.png", "--mask", "figure.png", "-o", "page:0"),
+            r"no\.png: no",
+        ),
+        (("--background", "blur", "--model", "nix", "-o", "page:0"), "nix"),
+        (("--background", "blur", "-o", "page:0", "-o", "page:0"), "asked for twice"),
+    ],
+)
+def test_bad_input_is_one_line(here, capsys, options, message):
+    Image.new("L", (20, 10), 255).save("small.png")
+    assert live(*options) == 2
+    said = capsys.readouterr().err.strip().splitlines()
+    assert re.search(message, said[-1])
+    assert said[-1].startswith("maskstream: error: ")
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ("no.mp4", r"no\.mp4"),
+        ("gopher://x", "gopher"),
+        ("test:5x5@1", "test:5x5@1"),
+        ("text.txt", r"text\.txt"),
+    ],
+)
+def test_a_source_that_is_none_is_one_line(here, capsys, source, message):
+    Path("text.txt").write_text("no video")
+    options = ("--mask", "figure.png", "--background", "blur", "-o", "page:0")
+    assert main(["live", source, *options]) == 2
+    assert re.search(message, capsys.readouterr().err.strip().splitlines()[-1])
+
+
+@pytest.mark.parametrize("options", [("--box", "1,2"), ("--lost", "soon"), ("--picture", "big")])
+def test_words_that_mean_nothing_are_refused(here, capsys, options):
+    with pytest.raises(SystemExit) as refused:
+        live("--background", "blur", *options)
+    assert refused.value.code == 2
+    assert "give" in capsys.readouterr().err
