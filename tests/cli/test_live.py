@@ -199,3 +199,15 @@ def test_words_that_mean_nothing_are_refused(here, capsys, options):
         live("--background", "blur", *options)
     assert refused.value.code == 2
     assert "give" in capsys.readouterr().err
+
+
+def test_who_was_followed_is_known_the_next_time(here, monkeypatch, capsys):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(here / "cache"))
+    monkeypatch.setattr("sys.platform", "linux")
+    options = ("--background", "blur", "-o", "page:0", "--seconds", 3)
+    assert live("--mask", "figure.png", *options, "--remember") == 0
+    kept = [path for path in (here / "cache").rglob("*") if path.is_file()]
+    assert len(kept) == 1
+    assert str(kept[0]) in capsys.readouterr().err
+    session = session_of("--last", "--background", "blur", "-o", "page:0")
+    run_while(session, lambda session: None)

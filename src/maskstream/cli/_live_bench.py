@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from statistics import median, quantiles
 from threading import Event, Timer
@@ -245,8 +246,8 @@ def _with_peer(peer: Callable[[Any], Any]) -> type[BackgroundReplacer]:
 def _peer() -> Callable[[Any], Any] | None:
     """MediaPipe's network for persons, of wheels that still hold it (0.10.21 and before); or None."""
     try:
-        from mediapipe.python.solutions.selfie_segmentation import SelfieSegmentation
+        module = import_module("mediapipe.python.solutions.selfie_segmentation")
     except ImportError:
         return None
-    network = SelfieSegmentation(model_selection=1)
+    network = module.SelfieSegmentation(model_selection=1)
     return lambda image: network.process(image).segmentation_mask

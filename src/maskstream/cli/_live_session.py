@@ -68,6 +68,8 @@ class LiveSession:
             pipeline = self._assemble(stack)
             Thread(target=self._watch, args=(pipeline,), daemon=True).start()
             stack.callback(self._ended.set)
+            if self._args.remember:
+                stack.callback(self._remember, pipeline)
             pipeline.run()
         if self._useless is not None:
             raise self._useless
@@ -130,7 +132,7 @@ class LiveSession:
                 fps=args.fps,
                 rungs=rungs,
                 rest=not args.no_rest,
-                search_again=not (args.mask or args.box or args.clean_plate),
+                search_again=not (args.mask or args.box or args.clean_plate or args.last),
                 guard=GuardConfig(lost_seconds=args.lost),
             ),
         )
@@ -142,6 +144,14 @@ class LiveSession:
             where = sinks.places.get(sink.name)
             self._say(f"{sink.name}: {where}" if where else sink.name)
         return pipeline
+
+    def _remember(self, pipeline: LivePipeline) -> None:
+        """Keep the subject for ``--last``."""
+        from maskstream.first_mask.remembered import remember
+
+        if (reference := pipeline.reference) is not None:
+            path = remember(None, self._args.source, reference.frame, reference.label_map)
+            self._say(f"a picture of the subject, and the room, is kept in {path}")
 
     @property
     def _named_subject(self) -> bool:
@@ -159,8 +169,15 @@ class LiveSession:
             if args.mask:
                 return Given(frame, read_label_map(args.mask).label_map, str(args.mask))
             return Given(frame, from_box(frame, args.box), "--box")
-        if args.green_screen is not None and not (args.auto or args.clean_plate):
+        if args.green_screen is not None and not (args.auto or args.clean_plate or args.last):
             return None
+        if args.last:
+            from maskstream.first_mask.remembered import recall
+            from maskstream.live.subjects import Given
+
+            if (known := recall(None, args.source)) is not None:
+                return Given(known.frame, known.label_map, "--last")
+            self._say("nobody is remembered of this source; the subject is looked for")
         return self.subject("clean-plate" if args.clean_plate else "auto")
 
     def subject(self, what: str) -> FirstMask:
@@ -175,7 +192,7 @@ class LiveSession:
         if kind == "auto":
             return subjects.Automatic(self._args.largest)
         if kind == "clean-plate":
-            return subjects.SteppedOut(lambda text: self._say(text))
+            return subjects.SteppedOut(self._say)
         if kind == "box":
             from maskstream.cli._option_types import box
 

@@ -48,12 +48,12 @@ def seconds_or_never(text: str) -> float | None:
     return seconds
 
 
-def box(text: str) -> tuple[float, float, float, float]:
+def box(text: str) -> tuple[int, int, int, int]:
     """``x,y,w,h`` in pixels, from the upper left."""
     try:
-        x, y, width, height = (float(part) for part in text.split(","))
+        x, y, width, height = (round(float(part)) for part in text.split(","))
     except ValueError:
-        width = height = x = y = 0.0
+        width = height = x = y = 0
     if width <= 0 or height <= 0:
         raise argparse.ArgumentTypeError(f"{text!r}: give x,y,width,height in pixels, as 320,80,400,600")
     return x, y, width, height

@@ -37,6 +37,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     one.add_argument(
         "--clean-plate", action="store_true", help="step out for a second; what comes in then is the subject"
     )
+    one.add_argument(
+        "--last", action="store_true", help="who was followed the last time, if that was kept by --remember"
+    )
+    who.add_argument(
+        "--remember",
+        action="store_true",
+        help="keep a small picture of the subject, and of the room, for --last; only you may read the file",
+    )
     add_screen_argument(who)
     who.add_argument(
         "--largest", action="store_true", help="of several people only the one who is seen largest"

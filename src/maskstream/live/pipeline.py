@@ -15,6 +15,7 @@ from threading import Event, Lock, Thread
 from time import monotonic
 from typing import Any, NamedTuple, Protocol
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -163,6 +164,7 @@ class LivePipeline:
         self._current_at = 0.0  # when the frame was captured that the last picture still holds for
         self._first_time: float | None = None
         self.subjects_found = 0
+        self._latest: _Seen | None = None
         self.on_picture: Callable[[Sealed], None] = lambda sealed: None
 
     # Control, from any thread
@@ -191,6 +193,19 @@ class LivePipeline:
     def stop(self) -> None:
         """End soon."""
         self._stop.set()
+
+    @property
+    def reference(self) -> Reference | None:
+        """The last frame in which the subject was seen, with its mask, for another day."""
+        seen = self._latest
+        if seen is None or seen.found is None or seen.found.probability is None:
+            return None
+        height, width = seen.frame.image.shape[:2]
+        rows, columns = seen.found.seen or (slice(0, height), slice(0, width))
+        size = columns.stop - columns.start, rows.stop - rows.start
+        label_map = np.zeros((height, width), np.uint8)
+        label_map[rows, columns] = cv2.resize(seen.found.probability, size) > 0.5
+        return Reference(seen.frame.image, label_map)
 
     def status(self) -> Status:
         """How it goes."""
@@ -277,6 +292,7 @@ class LivePipeline:
         search.last = self._find(frame, search)
         if _is_there(search.last):
             search.away_since = None
+            self._latest = _Seen(frame, search.last)
         elif search.away_since is None:
             search.away_since = frame.captured
         return _Seen(frame, search.last)

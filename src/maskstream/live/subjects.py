@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from time import monotonic
 
 import numpy as np
 from numpy.typing import NDArray
 
 from maskstream.errors import InputError
+from maskstream.first_mask.box import Box, from_box
+from maskstream.first_mask.clean_plate import CleanPlate
 from maskstream.first_mask.subject import SubjectFinder
 from maskstream.live.pipeline import Reference
 
 Frame = NDArray[np.uint8]
 LabelMap = NDArray[np.uint8]
+
+_STEADY = 0.8  # IoU of two looks from which somebody stands still enough
 
 
 class Given:
@@ -70,20 +75,14 @@ class Automatic:
 
 
 class Chosen:
-    """What is inside a box.
+    """What is inside a box of the frame at hand.
 
     Args:
         box: (x, y, width, height) in pixels of the frame.
-        find: makes the mask: ``first_mask.box.from_box``.
     """
 
-    def __init__(
-        self,
-        box: tuple[float, float, float, float],
-        find: Callable[[Frame, tuple[float, float, float, float]], LabelMap],
-    ) -> None:
+    def __init__(self, box: Box) -> None:
         self._box = box
-        self._find = find
 
     def __call__(self, frame: Frame) -> LabelMap:
         """The mask.
@@ -91,7 +90,43 @@ class Chosen:
         Raises:
             InputError: the box is not in the frame.
         """
-        return self._find(frame, self._box)
+        return from_box(frame, self._box)
+
+
+class SteppedOut:
+    """Who comes into a room that was seen empty.
+
+    Args:
+        say: tells the user what to do.
+        seconds: to step out, and then of the empty room that are learnt.
+    """
+
+    def __init__(self, say: Callable[[str], None], seconds: tuple[float, float] = (4.0, 1.0)) -> None:
+        self._say = say
+        self._leave, self._learn = seconds
+        self._plate = CleanPlate()
+        self._began: float | None = None
+        self._is_learnt = False
+        self._before: LabelMap | None = None
+
+    def __call__(self, frame: Frame) -> LabelMap | None:
+        """Whoever has come in and stands still enough for two looks to agree."""
+        now = monotonic()
+        if self._began is None:
+            self._began = now
+            self._say(f"step out of the picture within {self._leave:g} seconds")
+        if now - self._began < self._leave:
+            return None
+        if now - self._began < self._leave + self._learn or not self._plate.frames:
+            self._plate.learn(frame)
+            return None
+        if not self._is_learnt:
+            self._is_learnt = True
+            self._say("come back")
+        found = self._plate.find(frame)
+        before, self._before = self._before, found
+        agree = found is not None and before is not None and _overlap(before, found) > _STEADY
+        return found if agree else None
 
 
 def _overlap(a: LabelMap, b: LabelMap) -> float:
