@@ -157,6 +157,16 @@ def test_a_green_screen_needs_no_mask(here):
     assert np.abs(image[35, 36].astype(int) - (210, 130, 110)).max() < 20
 
 
+def test_a_box_is_enough(here):
+    rows, columns = np.nonzero(truth(3) == 1)
+    x, y = columns.min() - 2, rows.min() - 2
+    box = f"3={x},{y},{columns.max() + 3 - x},{rows.max() + 3 - y}"
+    assert replace("clip.mp4", "--box", box, "--background", "green", "-o", "out") == 0
+    assert (rgba("out/00002.png") == GREEN).all()
+    kept = (rgba("out/00003.png") != GREEN).any(axis=2)
+    assert (kept & (truth(3) == 1)).sum() > 0.6 * (truth(3) == 1).sum()
+
+
 def test_frames_before_the_first_mask_show_the_background_only(here, capsys):
     assert replace("clip.mp4", "--mask", "3=3.png", "--background", "green", "-o", "out") == 0
     assert "frames before the first mask (3) show the background only" in capsys.readouterr().err
@@ -231,7 +241,7 @@ def test_memory_does_not_grow_with_the_length_of_a_clip(here, monkeypatch):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (("--background", "blur", "-o", "o.mp4"), "nothing is marked; give --mask first.png, or --green-scr"),
+        (("--background", "blur", "-o", "o.mp4"), "nothing is marked; give --mask first.png, --box x"),
         (("--mask", "0.png", "--background", "blur"), r"nothing to write; give -o out\.mp4"),
         (("--mask", "0.png", "--background", "no.jpg", "-o", "o.mp4"), r"no\.jpg: no such file"),
         (("--mask", "no.png", "--background", "blur", "-o", "o.mp4"), r"no\.png"),
@@ -254,6 +264,11 @@ def test_memory_does_not_grow_with_the_length_of_a_clip(here, monkeypatch):
         (("--mask", "99=0.png", "--background", "blur", "-o", "o.mp4", "--end", "5"), "frame 99 is not segm"),
         (("--label-maps", "no", "--background", "blur", "-o", "o.mp4"), "no: no such folder; make it with"),
         (("--label-maps", ".", "--mask", "0.png", "--background", "blur", "-o", "o.mp4"), "give one of them"),
+        (
+            ("--label-maps", ".", "--box", "1,2,3,4", "--background", "blur", "-o", "o.mp4"),
+            "--box and --label",
+        ),
+        (("--box", "1,2", "--background", "blur", "-o", "o.mp4"), "--box 1,2: give x,y,width,height"),
         (("--label-maps", "few", "--background", "blur", "-o", "o.mp4"), r"00001\.png: missing; every frame"),
         (("--green-screen", "nocolour", "--background", "blur", "-o", "o.mp4"), "nocolour"),
     ],

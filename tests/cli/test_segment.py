@@ -215,6 +215,46 @@ def test_ids_may_be_spread_over_masks(here):
     assert set(np.unique(label_map("out/00004.png"))) == {0, 1, 2}
 
 
+def box_of(index, object_id):
+    """x,y,w,h around an object of a true label map, a little loose."""
+    rows, columns = np.nonzero(label_map(f"{index}.png") == object_id)
+    x, y = columns.min() - 2, rows.min() - 2
+    return f"{x},{y},{columns.max() + 3 - x},{rows.max() + 3 - y}"
+
+
+def test_a_box_marks_an_object(here):
+    assert segment("clip.mp4", f"--box={box_of(0, 1)}", "-o", "out") == 0
+    first, truth = label_map("out/00000.png"), label_map("0.png")
+    assert set(np.unique(first)) == {0, 1}
+    assert overlap(first > 0, truth == 1) > 0.6
+    assert names("out") == NAMES
+
+
+def test_boxes_count_on_after_masks(here):
+    boxes = (f"--box={box_of(0, 2)}", f"--box=4={box_of(4, 1)}")
+    assert segment("clip.mp4", "--mask", mask_of(0, 1), *boxes, "-o", "out") == 0
+    first = label_map("out/00000.png")
+    assert set(np.unique(first)) == {0, 1, 2}
+    assert np.array_equal(first == 1, label_map("0.png") == 1)  # masks win
+    assert 3 not in label_map("out/00003.png")
+    assert 3 in label_map("out/00004.png")
+
+
+def test_ids_choose_among_boxes_too(here):
+    boxes = (f"--box={box_of(0, 1)}", f"--box={box_of(0, 2)}")
+    assert segment("clip.mp4", *boxes, "--ids", "2", "-o", "out") == 0
+    assert set(np.unique(label_map("out/00000.png"))) == {0, 2}
+
+
+def test_a_box_is_taken_instead_of_the_mask_that_a_data_set_brings(here, material):
+    images, masks = here / "set/JPEGImages/480p/thing", here / "set/Annotations/480p/thing"
+    shutil.copytree(material / "frames", images)
+    masks.mkdir(parents=True)
+    shutil.copy("0.png", masks / "picture 95.png")
+    assert segment(images, f"--box={box_of(0, 1)}", "-o", "out") == 0
+    assert set(np.unique(label_map("out/picture 95.png"))) == {0, 1}
+
+
 def test_a_later_mask_corrects_and_adds(here):
     assert segment("clip.mp4", "--mask", mask_of(0, 1), "--mask", "5=5.png", "-o", "out") == 0
     assert set(np.unique(label_map("out/00004.png"))) <= {0, 1}
@@ -428,6 +468,22 @@ BAD = {
     "mask of a frame left out": (
         ("clip.mp4", "--mask", "3=3.png", *OUT, "--every", "2"),
         "--mask 3=3.png: frame 3 is not segmented; that is frames from 0 to the end, every 2",
+    ),
+    "box that is none": (("clip.mp4", "--box", "1,2,3", *OUT), "--box 1,2,3: give x,y,width,height"),
+    "box of words": (("clip.mp4", "--box", "first=1,2,3,4", *OUT), "--box first=1,2,3,4: give x,y"),
+    "box without area": (("clip.mp4", "--box", "1,2,0,4", *OUT), "box 1,2,0,4: has no area"),
+    "box outside": (("clip.mp4", "--box", "96,0,9,9", *OUT), "box 96,0,9,9: lies outside the frame of 96x64"),
+    "box after the end": (
+        ("clip.mp4", "--box", "99=1,2,3,4", *OUT),
+        "clip.mp4: it has 8 frames, so none from frame 99",
+    ),
+    "box of a frame left out": (
+        ("clip.mp4", "--box", "3=1,2,30,40", *OUT, "--every", "2"),
+        "--box 3=1,2,30,40: frame 3 is not segmented",
+    ),
+    "box of an unknown id": (
+        ("clip.mp4", "--box", "1,2,30,40", *OUT, "--ids", "4"),
+        "no mask holds object 4",
     ),
     "id in no mask": (("clip.mp4", *MASK, *OUT, "--ids", "1,5"), "--ids: no mask holds object 5; .* 1, 2"),
     "mask without ids": (

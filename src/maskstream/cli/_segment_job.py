@@ -22,6 +22,7 @@ from maskstream.cli._interrupt import interrupts_wait
 from maskstream.cli._outputs import SNAPSHOT, SegmentOutputs, publish
 from maskstream.cli._progress import progress
 from maskstream.errors import InputError
+from maskstream.first_mask.box import Box, from_box
 from maskstream.masks.draw import mask_colours, overlay
 from maskstream.masks.palette import present_ids, write_label_map
 from maskstream.masks.read import check_size, read_label_map, read_object_masks
@@ -81,28 +82,42 @@ def framed(option: str, start: int) -> tuple[int, Path]:
     return start, Path(option)
 
 
+def framed_box(option: str, start: int) -> tuple[int, Box]:
+    """Frame index and box of ``[FRAME=]x,y,w,h``; without a frame it is the first one, ``start``.
+
+    Raises:
+        InputError: it isn't that.
+    """
+    head, separator, tail = option.rpartition("=")
+    try:
+        x, y, width, height = (int(part) for part in tail.split(","))
+        return int(head) if separator else start, (x, y, width, height)
+    except ValueError:
+        raise InputError(
+            f"--box {option}: give x,y,width,height in pixels, as 120,40,300,420, or FRAME= before it"
+        ) from None
+
+
 def read_masks(
     given: Iterable[str],
     info: VideoInfo,
     frames: Range,
     ids: tuple[int, ...] | None,
     threshold_soft: bool,
+    boxes: Iterable[str] = (),
 ) -> dict[int, LabelMap]:
-    """Label maps by frame index, from ``[FRAME=]PATH`` options.
+    """Label maps by frame index, from ``[FRAME=]PATH`` options and from boxes.
+
+    The objects of boxes have the ids after those of all masks, in the order given. Where they overlap, masks
+    win over boxes, and later boxes over earlier ones.
 
     Raises:
-        InputError: a mask can't be used, its frame is not segmented, or an id is in none of them.
+        InputError: a mask or box can't be used, its frame is not segmented, or an id is in none of them.
     """
     paths: dict[int, list[Path]] = {}
     for option in given:
         index, path = framed(option, frames.start)
-        if index not in frames:
-            raise InputError(f"--mask {option}: frame {index} is not segmented; that is frames {frames}")
-        if info.frame_count is not None and index >= info.frame_count:
-            message = f"--mask {option}: the last frame of {info.path} is {info.frame_count - 1}"
-            if info.images:
-                raise InputError(message)
-            logger.warning("%s, by what the file says", message)
+        _check_index(f"--mask {option}", index, info, frames)
         paths.setdefault(index, []).append(path)
     masks, found = {}, set[int]()
     for index, files in sorted(paths.items()):
@@ -120,9 +135,42 @@ def read_masks(
             label_map = np.where(np.isin(label_map, ids), label_map, 0).astype(np.uint8)
         found |= set(read.ids)
         masks[index] = label_map
+    marked = {index: label_map > 0 for index, label_map in masks.items()}
+    for object_id, option in enumerate(boxes, max(found, default=0) + 1):
+        index, box = framed_box(option, frames.start)
+        _check_index(f"--box {option}", index, info, frames)
+        found.add(object_id)
+        if ids is not None and object_id not in ids:
+            continue
+        boxed = from_box(_frame_at(info, index), box, object_id)
+        boxed[marked.get(index, False)] = 0
+        if not boxed.any():
+            raise InputError(f"--box {option}: all of it is in a mask of frame {index}; leave it out")
+        masks[index] = np.where(boxed, boxed, masks.get(index, np.uint8(0))).astype(np.uint8)
     if missing := [i for i in ids or () if i not in found]:
         raise InputError(f"--ids: no mask holds object {missing[0]}; they have {_listed(sorted(found))}")
-    return masks
+    return dict(sorted(masks.items()))
+
+
+def _check_index(option: str, index: int, info: VideoInfo, frames: Range) -> None:
+    """Refuse what marks a frame that isn't segmented, or isn't there."""
+    if index not in frames:
+        raise InputError(f"{option}: frame {index} is not segmented; that is frames {frames}")
+    if info.frame_count is not None and index >= info.frame_count:
+        message = f"{option}: the last frame of {info.path} is {info.frame_count - 1}"
+        if info.images:
+            raise InputError(message)
+        logger.warning("%s, by what the file says", message)
+
+
+def _frame_at(info: VideoInfo, index: int) -> Frame:
+    """One frame."""
+    with read_video(info.path, index, index + 1) as reader:
+        frame = next(iter(reader), None)
+    if frame is None:
+        raise InputError(f"{info.path}: has no frame {index}, or it is damaged; mark another one")
+    check_frame_size(info, frame)
+    return frame.image
 
 
 def check_names(info: VideoInfo) -> None:

@@ -26,13 +26,21 @@ TRANSPARENT = "transparent"  #: value of --background
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument("input", type=Path, help="video file, or folder of images")
-    who = parser.add_argument_group("who stays (at least one of --mask, --label-maps, --green-screen)")
+    who = parser.add_argument_group("who stays (at least one of --mask, --box, --label-maps, --green-screen)")
     who.add_argument(
         "--mask",
         action="append",
         default=[],
         metavar="[FRAME=]PATH",
         help="mask of the first frame, or of frame FRAME, as for segment; may be given several times",
+    )
+    who.add_argument(
+        "--box",
+        action="append",
+        default=[],
+        metavar="[FRAME=]x,y,w,h",
+        help="box around an object of the first frame, or of frame FRAME, in pixels, instead of its mask; "
+        "may be given several times, an object each",
     )
     who.add_argument(
         "--label-maps",
@@ -92,7 +100,7 @@ def run(args: argparse.Namespace) -> int:
     if (behind := Path(args.background)).exists():
         sources.append(behind / "any.png" if behind.is_dir() else behind)
     outputs.check(sources, args.overwrite, args.resume)
-    masks = read_masks(args.mask, info, frames, None, args.threshold_soft)
+    masks = read_masks(args.mask, info, frames, None, args.threshold_soft, args.box)
     kept = Kept.of(args.keep, args.drop)
     if masks:
         kept.check({object_id for label_map in masks.values() for object_id in present_ids(label_map)})
@@ -134,15 +142,17 @@ def _check_marks(args: argparse.Namespace) -> None:
     from maskstream.errors import InputError
 
     if args.label_maps is not None:
-        if args.mask:
-            raise InputError("--mask and --label-maps: give one of them")
+        if args.mask or args.box:
+            given = "--mask" if args.mask else "--box"
+            raise InputError(f"{given} and --label-maps: give one of them")
         if not args.label_maps.is_dir():
             raise InputError(
                 f"{args.label_maps}: no such folder; make it with maskstream segment {args.input} -o FOLDER"
             )
-    elif not args.mask and args.green_screen is None:
+    elif not args.mask and not args.box and args.green_screen is None:
         raise InputError(
-            f"{args.input}: nothing is marked; give --mask first.png, or --green-screen if there is one"
+            f"{args.input}: nothing is marked; give --mask first.png, --box x,y,w,h, "
+            "or --green-screen if there is one"
         )
 
 

@@ -28,6 +28,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="mask of the first frame, or of frame FRAME: an image (palette, grey, colours), or a folder of "
         "one file an object; may be given for several frames, and several files for one",
     )
+    parser.add_argument(
+        "--box",
+        action="append",
+        default=[],
+        metavar="[FRAME=]x,y,w,h",
+        help="box around an object of the first frame, or of frame FRAME, in pixels, instead of its mask; "
+        "may be given several times, an object each",
+    )
     out = parser.add_argument_group("output (at least one)")
     out.add_argument(
         "-o",
@@ -75,12 +83,12 @@ def run(args: argparse.Namespace) -> int:
     frames = Range(args.start, args.end, args.every)
     frames.check(info)
     check_names(info)
-    given = args.mask or _annotation(info, frames.start)
-    if not given:
-        raise InputError(f"{args.input}: nothing is marked; give --mask first.png (or --mask FRAME=mask.png)")
+    given = args.mask or ([] if args.box else _annotation(info, frames.start))
+    if not given and not args.box:
+        raise InputError(f"{args.input}: nothing is marked; give --mask first.png or --box x,y,w,h")
     sources = [info.path, *(framed(option, frames.start)[1] for option in given)]
     outputs.check(sources, args.overwrite, args.resume)
-    masks = read_masks(given, info, frames, args.ids, args.threshold_soft)
+    masks = read_masks(given, info, frames, args.ids, args.threshold_soft, args.box)
     segmenters = make_segmenter(args)
     if min(masks) > frames.start and not args.backward:
         _say(f"frames before the first mask ({min(masks)}) stay empty; --backward goes back from it", args)
