@@ -80,7 +80,8 @@ def make_scenes(args: argparse.Namespace) -> None:
     import torch
 
     from maskstream.data.packing import pack_images
-    from maskstream.data.subjects import SceneConfig, SceneSampler
+    from maskstream.data.scene_config import SceneConfig
+    from maskstream.data.subjects import SceneSampler
 
     found = open_data_folder(args.data)
     images = held_back(subject_images(found.images, (), found.mattes))[1]

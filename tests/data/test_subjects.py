@@ -8,8 +8,9 @@ import pytest
 torch = pytest.importorskip("torch", reason="needs the train extra")
 
 from maskstream.data.readers import LabelledFrame, LabelledImage, LabelledVideo  # noqa: E402
+from maskstream.data.scene_config import SceneConfig  # noqa: E402
 from maskstream.data.subject_sets import held_back, subject_images  # noqa: E402
-from maskstream.data.subjects import SceneConfig, SceneSampler  # noqa: E402
+from maskstream.data.subjects import SceneSampler  # noqa: E402
 from maskstream.data.tensors import ImageSet  # noqa: E402
 from maskstream.errors import InputError  # noqa: E402
 

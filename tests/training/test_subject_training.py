@@ -11,7 +11,7 @@ torch = pytest.importorskip("torch", reason="needs the train extra")
 from tiny_training import LIGHT, RUN, drawn_data  # noqa: E402
 
 from maskstream.errors import InputError  # noqa: E402
-from maskstream.network.subject import SubjectConfig  # noqa: E402
+from maskstream.network.subject_config import SubjectConfig  # noqa: E402
 from maskstream.training.config import SubjectTrainConfig  # noqa: E402
 from maskstream.training.loop import SubjectData, SubjectTrainer, Trainer  # noqa: E402
 from maskstream.training.subject import subject_loss  # noqa: E402

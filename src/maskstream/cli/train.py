@@ -89,7 +89,7 @@ def _follow_trainer(args: argparse.Namespace, device: str) -> Trainer:
 
 
 def _subject_trainer(args: argparse.Namespace, device: str) -> SubjectTrainer:
-    from maskstream.network.subject import SubjectConfig
+    from maskstream.network.subject_config import SubjectConfig
     from maskstream.training.config import SubjectTrainConfig
     from maskstream.training.loop import SubjectTrainer
 

@@ -31,7 +31,7 @@ def set_of(name: str) -> str:
 def subject_images(
     images: Iterable[LabelledImage], videos: Iterable[LabelledVideo], mattes: Iterable[LabelledImage]
 ) -> list[LabelledImage]:
-    """The stills, mattes and some frames of each video that show a subject by the rule of `maskstream.data.subjects`.
+    """The stills, mattes and some frames of each video that show a subject by the rule of ``data.subjects``.
 
     Frames become stills of the set ``frames``; none of them is held back, as their like are trained on.
     """

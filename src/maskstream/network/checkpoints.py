@@ -16,7 +16,8 @@ from maskstream.errors import InputError
 from maskstream.network.config import NetworkConfig
 from maskstream.network.model import SegmentationNetwork
 from maskstream.network.presets import preset
-from maskstream.network.subject import SubjectConfig, SubjectNetwork
+from maskstream.network.subject import SubjectNetwork
+from maskstream.network.subject_config import SubjectConfig
 
 _OF_SUBJECTS = "context_width"  # a field of their configs only
 

@@ -17,7 +17,8 @@ from maskstream.errors import InputError
 from maskstream.network.checkpoints import Network
 from maskstream.network.config import STRIDE
 from maskstream.network.model import Features, SegmentationNetwork, from_frames
-from maskstream.network.subject import SUBJECT_STRIDE, SubjectNetwork
+from maskstream.network.subject import SubjectNetwork
+from maskstream.network.subject_config import SUBJECT_STRIDE
 
 OPSET = 17
 GRAPHS = ("encode", "memorize", "segment")

@@ -14,7 +14,7 @@ from maskstream.network import checkpoints
 from maskstream.network.aggregation import soft_aggregate
 from maskstream.network.config import STRIDE, NetworkConfig
 from maskstream.network.model import Features, SegmentationNetwork
-from maskstream.network.subject import SUBJECT_STRIDE, SubjectConfig
+from maskstream.network.subject_config import SUBJECT_STRIDE, SubjectConfig
 from maskstream.runtime.protocol import Floats, Memory, MemoryEntry, ModelInfo
 
 LARGE = 2**17  #: pixels from which on the CPU is faster with the channels last

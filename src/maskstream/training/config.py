@@ -7,11 +7,11 @@ from itertools import pairwise
 from typing import Any, Self
 
 from maskstream.data.clip_config import ClipConfig, SkipSchedule
-from maskstream.data.subjects import SceneConfig
+from maskstream.data.scene_config import SceneConfig
 from maskstream.errors import InputError
 from maskstream.network.config import STRIDE
 from maskstream.network.plain_data import from_plain
-from maskstream.network.subject import SUBJECT_STRIDE
+from maskstream.network.subject_config import SUBJECT_STRIDE
 
 
 @dataclass(frozen=True)

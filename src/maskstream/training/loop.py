@@ -25,7 +25,8 @@ from maskstream.errors import InputError
 from maskstream.network import checkpoints
 from maskstream.network.config import NetworkConfig
 from maskstream.network.model import SegmentationNetwork
-from maskstream.network.subject import SubjectConfig, SubjectNetwork
+from maskstream.network.subject import SubjectNetwork
+from maskstream.network.subject_config import SubjectConfig
 from maskstream.training.averaging import Average, Net
 from maskstream.training.config import RunConfig, SubjectTrainConfig, TrainConfig
 from maskstream.training.logs import RunLog
