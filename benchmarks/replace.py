@@ -40,6 +40,7 @@ from maskstream.video.write import VideoWriter
 
 T = TypeVar("T")
 STAGES = ("decode", "network", "matte + composite", "encode")
+PEER_SIZE = (256, 144)  # (width, height) of the peer's network
 DRAWN = 240  # lines that the clip is drawn with, before it is enlarged
 
 
@@ -149,7 +150,13 @@ def peer() -> Callable[[VideoFrame], Found] | None:
     except ImportError:
         return None
     network = SelfieSegmentation(model_selection=1)
-    return lambda frame: Found(np.asarray(network.process(frame.image).segmentation_mask, np.float32))
+
+    def find(frame: VideoFrame) -> Found:
+        # It comes enlarged to the frame's size.
+        mask = network.process(frame.image).segmentation_mask
+        return Found(np.asarray(cv2.resize(mask, PEER_SIZE, interpolation=cv2.INTER_AREA), np.float32))
+
+    return find
 
 
 def main() -> None:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 _BEGAN = "MASKSTREAM_BENCH_BEGAN"  # monotonic seconds at which a child was started
 _WARM_UP = 3.0  # seconds of a stream that don't count
 _BACKGROUNDS = ("#204060", "#402060")
+_PEER_SIZE = (256, 144)  # (width, height) of the peer's network
 _LIMIT = 120.0  # seconds for a child
 
 
@@ -250,4 +251,8 @@ def _peer() -> Callable[[Any], Any] | None:
     except ImportError:
         return None
     network = module.SelfieSegmentation(model_selection=1)
-    return lambda image: network.process(image).segmentation_mask
+    cv2 = import_module("cv2")
+    # It comes enlarged to the frame's size.
+    return lambda image: cv2.resize(
+        network.process(image).segmentation_mask, _PEER_SIZE, interpolation=cv2.INTER_AREA
+    )
