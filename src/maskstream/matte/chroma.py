@@ -161,7 +161,11 @@ class Keyer:
     def _garbage(
         self, probability: Floats | None, size: tuple[int, ...]
     ) -> tuple[Bytes | None, Bytes | None, Bytes | None]:
-        """Near the object, surely inside it, likely it: 255 there, at the thumbnail's size."""
+        """Near the object, surely inside it, likely it: 255 there, at the thumbnail's size.
+
+        Inside is what the network is sure of, and what is well within the object's outline, sure or not: a
+        key eats holes into an object of the screen's colour.
+        """
         if probability is None:
             return None, None, None
         likely = (probability > _OBJECT).view(np.uint8) * np.uint8(255)
@@ -169,7 +173,8 @@ class Keyer:
         reach = max(1, round(self._config.margin * size[0]))
         near = cv.dilate(likely, cv.getStructuringElement(cv.MORPH_ELLIPSE, (2 * reach + 1,) * 2))
         inside = cv.erode(surely, np.ones((2 * _KEPT_AWAY + 1,) * 2, np.uint8))
-        return np.asarray(near, np.uint8), np.asarray(inside, np.uint8), likely
+        within = cv.erode(likely, np.ones((2 * (reach // 2) + 1,) * 2, np.uint8))
+        return np.asarray(near, np.uint8), np.asarray(cv.max(inside, within), np.uint8), likely
 
     def _despill(self, planes: Sequence[Bytes], strength: Bytes, key: Bytes, out: Bytes) -> None:
         """Take the screen's hue off what the key leaves; the object's own green, all screen to it, stays."""
