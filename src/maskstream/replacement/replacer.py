@@ -6,6 +6,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -20,6 +21,7 @@ Frame = NDArray[np.uint8]
 Alpha = NDArray[np.uint8]
 Floats = NDArray[np.float32]
 
+_SOFT = 1.0  # sigma, in pixels of the probability
 _GUIDE_LINES = 480  #: label maps are shrunk to this short side, which softens their steps
 
 
@@ -95,14 +97,19 @@ class Kept:
 
     def found_in(self, label_map: NDArray[Any]) -> Found:
         """The same of a label map ``(H, W)``."""
-        import cv2
-
         ids = [object_id for object_id in np.unique(label_map).tolist() if object_id and object_id in self]
         mask = np.isin(label_map, ids).astype(np.float32)
         scale = _GUIDE_LINES / min(mask.shape)
         if scale < 1:
             mask = np.asarray(cv2.resize(mask, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA))
-        return Found(mask)
+        return _softened(Found(mask))
+
+
+def _softened(found: Found) -> Found:
+    """As soft as a network's own edges: a mask that a user has drawn has steps, which no matte can mend."""
+    assert found.probability is not None
+    soft = cv2.GaussianBlur(found.probability, (0, 0), _SOFT, borderType=cv2.BORDER_REPLICATE)
+    return Found(np.asarray(soft, np.float32), found.seen)
 
 
 class BackgroundReplacer:
@@ -174,7 +181,8 @@ class BackgroundReplacer:
         """Where what is kept is in the next frame."""
         if self._segmenter is None:
             return Found(None) if masks is None else self._kept.found_in(np.asarray(masks))
-        return self._kept.found(self._segmenter.step(frame, masks, ids))
+        found = self._kept.found(self._segmenter.step(frame, masks, ids))
+        return found if masks is None else _softened(found)
 
     def show(self, frame: Frame, masks: ArrayLike, ids: Sequence[int] | int | None = None) -> None:
         """Show a frame with masks that is not the next one, but tells what to look for."""
