@@ -17,6 +17,7 @@ import pytest
 from drawn_clip import FRAMES, HEIGHT, WIDTH
 from interruptions import Killed, at_call, fill_disk, kill, press_ctrl_c
 from PIL import Image
+from played_finder import play_finder
 
 from maskstream.cli import _replace_job
 from maskstream.cli.__main__ import main
@@ -167,6 +168,24 @@ def test_a_box_is_enough(here):
     assert (kept & (truth(3) == 1)).sum() > 0.6 * (truth(3) == 1).sum()
 
 
+def test_without_a_mask_the_subject_is_found_by_itself(here, monkeypatch, capsys):
+    asked = play_finder(monkeypatch, [None, truth(5)])
+    assert replace("clip.mp4", "--background", "green", "-o", "out") == 0
+    assert len(asked) == 2
+    said = capsys.readouterr().err
+    assert "the subject is found by itself" in said
+    assert "frames before the first mask (5) show the background only" in said
+    assert not (rgba("out/00005.png") == GREEN).all()
+
+
+def test_where_nobody_is_found_by_itself_one_line_says_what_to_do(here, monkeypatch, capsys):
+    play_finder(monkeypatch, [None] * 9)
+    assert replace("clip.mp4", "--background", "green", "-o", "out") == 2
+    last = capsys.readouterr().err.strip().splitlines()[-1]
+    assert re.search("clip.mp4: nobody is found by itself .* give --mask", last)
+    assert not Path("out").exists()
+
+
 def test_frames_before_the_first_mask_show_the_background_only(here, capsys):
     assert replace("clip.mp4", "--mask", "3=3.png", "--background", "green", "-o", "out") == 0
     assert "frames before the first mask (3) show the background only" in capsys.readouterr().err
@@ -241,7 +260,6 @@ def test_memory_does_not_grow_with_the_length_of_a_clip(here, monkeypatch):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (("--background", "blur", "-o", "o.mp4"), "nothing is marked; give --mask first.png, --box x"),
         (("--mask", "0.png", "--background", "blur"), r"nothing to write; give -o out\.mp4"),
         (("--mask", "0.png", "--background", "no.jpg", "-o", "o.mp4"), r"no\.jpg: no such file"),
         (("--mask", "no.png", "--background", "blur", "-o", "o.mp4"), r"no\.png"),

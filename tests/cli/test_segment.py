@@ -18,6 +18,7 @@ import pytest
 from drawn_clip import FRAMES, HEIGHT, WIDTH
 from interruptions import Killed, at_call, fill_disk, kill, press_ctrl_c
 from PIL import Image
+from played_finder import play_finder
 
 from maskstream.cli import _outputs, _segment_job
 from maskstream.cli.__main__ import main
@@ -89,6 +90,20 @@ def test_a_folder_gets_a_palette_png_for_each_frame_and_nothing_else(here):
     last, truth = label_map("out/00007.png"), label_map("7.png")
     assert set(np.unique(last)) <= {0, 1, 2}
     assert overlap(last > 0, truth > 0) > 0.2  # the network is the network's business; that it ran is ours
+
+
+def test_without_a_mask_the_subject_is_found_by_itself(here, monkeypatch, capsys):
+    play_finder(monkeypatch, [label_map("0.png")])
+    assert segment("clip.mp4", "-o", "out") == 0
+    assert np.array_equal(label_map("out/00000.png"), label_map("0.png"))
+    assert "the subject is found by itself" in capsys.readouterr().err
+
+
+def test_where_nobody_is_found_by_itself_one_line_says_what_to_do(here, monkeypatch, capsys):
+    play_finder(monkeypatch, [None] * 9)
+    assert segment("clip.mp4", "-o", "out") == 2
+    last = capsys.readouterr().err.strip().splitlines()[-1]
+    assert re.search("clip.mp4: nobody is found by itself .* give --mask", last)
 
 
 def test_label_maps_of_images_are_named_after_them(here, material):
@@ -447,8 +462,6 @@ BAD = {
     "images of two sizes": (("mixed", *MASK, *OUT, "--overlay"), "picture 98.png: it is 40x30"),
     "two images of a name": (("twins", *MASK, *OUT), "picture 98.jpg and picture 98.png would both"),
     "marked image broken": (("first-broken", *MASK, *OUT), "first-broken: frame 0 has a mask, but"),
-    "no mask": (("clip.mp4", *OUT), "clip.mp4: nothing is marked; give --mask"),
-    "no mask in images": (("mixed", *OUT), "mixed: nothing is marked; give --mask"),
     "mask of another size": (("clip.mp4", "--mask", "small.png", *OUT), "small.png: .*96x32 .*96x64"),
     "empty mask": (("clip.mp4", "--mask", "blank.png", *OUT), "blank.png: the mask is empty"),
     "soft mask": (("clip.mp4", "--mask", "soft.png", *OUT), "soft.png: .*--threshold-soft"),

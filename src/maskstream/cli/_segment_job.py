@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, closing
 from dataclasses import asdict, dataclass
 from fractions import Fraction
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,7 @@ Frame = NDArray[np.uint8]
 LabelMap = NDArray[np.uint8]
 Sink = Callable[[VideoFrame, LabelMap], None]
 SAVE_SECONDS = 20.0
+_SEARCHED, _SEARCH_EVERY = 250, 5  # frames in which a subject is looked for, and how often
 GO_ON = "the same command with --resume goes on"
 
 
@@ -150,6 +152,25 @@ def read_masks(
     if missing := [i for i in ids or () if i not in found]:
         raise InputError(f"--ids: no mask holds object {missing[0]}; they have {_listed(sorted(found))}")
     return dict(sorted(masks.items()))
+
+
+def find_subject_of(info: VideoInfo, frames: Range) -> dict[int, LabelMap]:
+    """The label map of the first frame in which a subject is found by itself.
+
+    Raises:
+        InputError: nobody is there, or the network for it did not come with this package.
+    """
+    from maskstream.first_mask.subject import SubjectFinder
+
+    finder = SubjectFinder()
+    with read_video(info.path, frames.start, frames.end, frames.every) as reader:
+        for number, frame in enumerate(islice(reader, _SEARCHED)):
+            if number % _SEARCH_EVERY == 0 and (subject := finder(frame.image)) is not None:
+                return {frame.index: subject.mask}
+    raise InputError(
+        f"{info.path}: nobody is found by itself in the first {_SEARCHED} frames; "
+        "give --mask first.png or --box x,y,w,h"
+    )
 
 
 def _check_index(option: str, index: int, info: VideoInfo, frames: Range) -> None:

@@ -26,7 +26,7 @@ TRANSPARENT = "transparent"  #: value of --background
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument("input", type=Path, help="video file, or folder of images")
-    who = parser.add_argument_group("who stays (at least one of --mask, --box, --label-maps, --green-screen)")
+    who = parser.add_argument_group("who stays (the subject, found by itself, unless said)")
     who.add_argument(
         "--mask",
         action="append",
@@ -83,7 +83,7 @@ def run(args: argparse.Namespace) -> int:
     """Check everything, then do it."""
     from maskstream.cli._outputs import ReplaceOutputs
     from maskstream.cli._replace_job import Encoding, ReplaceJob
-    from maskstream.cli._segment_job import Range, check_names, framed, read_masks
+    from maskstream.cli._segment_job import Range, check_names, find_subject_of, framed, read_masks
     from maskstream.masks.palette import present_ids
     from maskstream.replacement.replacer import BackgroundReplacer, Kept
     from maskstream.video.probe import probe
@@ -101,6 +101,9 @@ def run(args: argparse.Namespace) -> int:
         sources.append(behind / "any.png" if behind.is_dir() else behind)
     outputs.check(sources, args.overwrite, args.resume)
     masks = read_masks(args.mask, info, frames, None, args.threshold_soft, args.box)
+    if not masks and args.label_maps is None and args.green_screen is None:
+        _say("nothing is marked: the subject is found by itself, people first", args)
+        masks = find_subject_of(info, frames)
     kept = Kept.of(args.keep, args.drop)
     if masks:
         kept.check({object_id for label_map in masks.values() for object_id in present_ids(label_map)})
@@ -138,7 +141,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _check_marks(args: argparse.Namespace) -> None:
-    """Refuse to go without anything that says who stays, or with what doesn't go together."""
+    """Refuse what doesn't go together."""
     from maskstream.errors import InputError
 
     if args.label_maps is not None:
@@ -149,11 +152,6 @@ def _check_marks(args: argparse.Namespace) -> None:
             raise InputError(
                 f"{args.label_maps}: no such folder; make it with maskstream segment {args.input} -o FOLDER"
             )
-    elif not args.mask and not args.box and args.green_screen is None:
-        raise InputError(
-            f"{args.input}: nothing is marked; give --mask first.png, --box x,y,w,h, "
-            "or --green-screen if there is one"
-        )
 
 
 def _say(text: str, args: argparse.Namespace) -> None:

@@ -74,8 +74,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Check everything, segment, then draw what else was asked for."""
     from maskstream.cli._outputs import SegmentOutputs
-    from maskstream.cli._segment_job import Range, SegmentJob, check_names, framed, read_masks
-    from maskstream.errors import InputError
+    from maskstream.cli._segment_job import (
+        Range,
+        SegmentJob,
+        check_names,
+        find_subject_of,
+        framed,
+        read_masks,
+    )
     from maskstream.video.probe import probe
 
     outputs = SegmentOutputs.named(args.output, args.overlay)
@@ -84,11 +90,13 @@ def run(args: argparse.Namespace) -> int:
     frames.check(info)
     check_names(info)
     given = args.mask or ([] if args.box else _annotation(info, frames.start))
-    if not given and not args.box:
-        raise InputError(f"{args.input}: nothing is marked; give --mask first.png or --box x,y,w,h")
     sources = [info.path, *(framed(option, frames.start)[1] for option in given)]
     outputs.check(sources, args.overwrite, args.resume)
-    masks = read_masks(given, info, frames, args.ids, args.threshold_soft, args.box)
+    if given or args.box:
+        masks = read_masks(given, info, frames, args.ids, args.threshold_soft, args.box)
+    else:
+        _say("nothing is marked: the subject is found by itself, people first", args)
+        masks = find_subject_of(info, frames)
     segmenters = make_segmenter(args)
     if min(masks) > frames.start and not args.backward:
         _say(f"frames before the first mask ({min(masks)}) stay empty; --backward goes back from it", args)
