@@ -103,11 +103,12 @@ def make_scenes(args: argparse.Namespace) -> None:
         Image.fromarray(scene.labels[0].numpy()).save(folder / f"{index:05d}.png")
 
 
-def ours(model: Path | None, threads: int) -> Callable[[Any], Any]:
+def ours(model: Path | None, threads: int, least_score: float | None) -> Callable[[Any], Any]:
     """Our finder."""
-    from maskstream.first_mask.subject import SubjectFinder
+    from maskstream.first_mask.subject import RULES, SubjectFinder
 
-    return SubjectFinder(model, threads=threads)
+    rules = RULES if least_score is None else replace(RULES, least_score=least_score)
+    return SubjectFinder(model, threads=threads, rules=rules)
 
 
 def masks_in(folder: Path, names: Iterator[str]) -> Find:
@@ -191,7 +192,7 @@ def sheet(images: list[LabelledImage], finder: Any, path: Path, every: int) -> N
 def score(args: argparse.Namespace) -> dict[str, list[SubjectScore]]:
     """Score our network, and peers from folders, and print their table."""
     images = held(args.data, args.scenes)
-    finder = ours(args.model, args.threads)
+    finder = ours(args.model, args.threads, args.least_score)
 
     def find(frame: Any) -> Any:
         subject = finder(frame)
@@ -268,6 +269,7 @@ def main() -> None:
         if name in ("score", "ship"):
             part.add_argument("--peer", action="append", default=[], metavar="NAME=FOLDER")
             part.add_argument("--threads", type=int, default=1)
+            part.add_argument("--least-score", type=float, help="of a subject; that of our rules")
             part.add_argument("--sheet", type=Path, help="picture of what is found")
             part.add_argument("--every", type=int, default=8, help="every how many images are on it")
         if name == "score":

@@ -41,7 +41,7 @@ class SubjectRules:
     speck: float = 0.08
     hole: float = 0.01
     least_area: float = 0.003
-    least_score: float = 0.7
+    least_score: float = 0.75
 
 
 RULES = SubjectRules()
