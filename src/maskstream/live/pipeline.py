@@ -149,7 +149,7 @@ class LivePipeline:
         self._sinks = sinks
         self.fps = self.config.fps or min(30.0, capture.frame_rate or 30.0)
         self._guard = Guard(self._composite, slate, self.config.guard)
-        self._ladder = Ladder(0.9 / self.fps, self.config.rungs)
+        self._ladder = Ladder(0.7 / self.fps, self.config.rungs)
         self._gate = MotionGate()
         self._seen: Mailbox[_Seen] = Mailbox()
         self._stop = Event()
