@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from maskstream.matte.matting import Matte
 
+from maskstream.matte.matting import Matte
 from maskstream.video.write import VideoWriter
 
 Array = np.ndarray[Any, Any]
