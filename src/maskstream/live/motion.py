@@ -23,7 +23,7 @@ class MotionGate:
         first: frames that are all looked at, at the beginning and after ``reset``.
     """
 
-    def __init__(self, rest_seconds: float = 0.5, first: int = 10) -> None:
+    def __init__(self, rest_seconds: float = 1.0, first: int = 10) -> None:
         self._rest_seconds = rest_seconds
         self._first = first
         self.reset()
