@@ -113,6 +113,9 @@ class PlayedSegmenter:
     def reset(self):
         pass
 
+    def settle(self):
+        pass
+
 
 class Found:
     ids, seen = (1,), (slice(0, HEIGHT), slice(0, WIDTH))

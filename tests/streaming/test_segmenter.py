@@ -494,3 +494,20 @@ def test_at_native_size_or_without_a_window_the_whole_frame_is_seen() -> None:
 def test_an_impossible_window_is_refused(window: float) -> None:
     with pytest.raises(InputError, match="window is"):
         VideoSegmenter(ColourRuntime(), window=window)
+
+
+@pytest.mark.parametrize("policy", [None, MemoryPolicy(every=2, max_frames=3, previous=True)])
+def test_settling_between_frames_changes_no_result(policy: MemoryPolicy | None) -> None:
+    at_once, later = (VideoSegmenter(ColourRuntime(), policy=policy) for _ in range(2))
+    for index in range(14):
+        frame, labels = moving(index, 1, 2, 7)
+        given = {0: np.where(labels == 7, 0, labels), 4: np.where(labels == 7, 7, 0), 9: labels}.get(index)
+        results = [segmenter.step(frame, given) for segmenter in (at_once, later)]
+        np.testing.assert_array_equal(results[0].probabilities, results[1].probabilities)
+        at_once.settle()
+        if index == 11:
+            for segmenter in (at_once, later):
+                segmenter.remove(2)
+    at_once.settle()
+    later.settle()
+    assert at_once.memory_frames == later.memory_frames

@@ -268,9 +268,11 @@ class LivePipeline:
             except Exception:
                 seen = self._failed(frame)
             self._seen.put(seen)
-            now = monotonic()
-            if not seen.still and self._ladder.took(now - start, now) and self._segmenter is not None:
-                self._segmenter.size = self._ladder.rung.size
+            if not seen.still and self._segmenter is not None:
+                self._segmenter.settle()  # the result is on its way, the next frame not here yet
+                now = monotonic()
+                if self._ladder.took(now - start, now):
+                    self._segmenter.size = self._ladder.rung.size
         self._seen.close()
 
     def _failed(self, frame: Captured) -> _Seen:

@@ -399,6 +399,14 @@ class VideoSegmenter:
             self._timed("segment", self._runtime.segment, features, group.bank.read(), masks)
         )
 
+    def settle(self) -> None:
+        """Memorise the last frame now, if it is to be, instead of when the next one comes.
+
+        Results are the same. Between two frames of a live stream there is time for it, and the next result
+        comes sooner.
+        """
+        self._memorize_last()
+
     def _memorize_last(self) -> None:
         """Memorise the last frame if that is due and has not been done."""
         last = self._last
