@@ -18,12 +18,13 @@ from numpy.typing import NDArray
 from maskstream.cli._interrupt import interrupts_wait
 from maskstream.cli._outputs import SNAPSHOT, ReplaceOutputs, publish
 from maskstream.cli._progress import progress
-from maskstream.cli._segment_job import GO_ON, SAVE_SECONDS, Range, check_frame_size, digest, warn_if_short
+from maskstream.cli._resume import GO_ON, begin, kept
+from maskstream.cli._segment_job import SAVE_SECONDS, Range, check_all_came, check_frame_size, digest
 from maskstream.errors import InputError
 from maskstream.masks.read import check_size, read_label_map
 from maskstream.replacement.pipeline import pipelined
 from maskstream.replacement.replacer import BackgroundReplacer, Found, Replaced
-from maskstream.streaming.snapshot import read_snapshot, write_snapshot
+from maskstream.streaming.snapshot import write_snapshot
 from maskstream.video.probe import VideoInfo
 from maskstream.video.read import VideoFrame, read_video
 from maskstream.video.write import ImageSequenceWriter, VideoWriter
@@ -113,35 +114,19 @@ class ReplaceJob:
             if not self._saves:
                 shutil.rmtree(part, ignore_errors=True)
             elif isinstance(error, OSError):
-                where = error.filename or self._outputs.all[0]
-                what = error.strerror or str(error)
-                raise OSError(f"{where}: {what}; what was done is kept: {GO_ON}") from error
+                raise kept(error, self._outputs) from error
             raise
         return count
 
     def _begin(self, resume: bool) -> tuple[bool, int | None, int]:
         """Whether all pictures are there, the last frame that was done, and how many were."""
-        part = self._outputs.part
         if resume and not self._saves:
             raise InputError(
                 f"--resume: {self._outputs.files[0]} can't go on, only folders of PNGs can; "
                 "leave --resume out"
             )
-        if resume and self._outputs.is_resumable:
-            try:
-                note = read_snapshot(part / SNAPSHOT, self._replacer)
-            except InputError as error:
-                raise InputError(f"{error}; give --overwrite instead of --resume to begin again") from error
-            if note["identity"] != self._identity:
-                raise InputError(
-                    f"{part}: the interrupted run had other options, masks, input or network; "
-                    "give the same, or --overwrite instead of --resume to begin again"
-                )
+        if (note := begin(self._outputs, self._replacer, self._identity, resume)) is not None:
             return note["done"], note["last"], note["count"]
-        if resume:
-            logger.warning("nothing to resume beside %s; starting at the beginning", self._outputs.all[0])
-        if part.exists():
-            shutil.rmtree(part)
         if self._outputs.folders:
             for path in self._outputs.folders:
                 self._unfinished(path).mkdir(parents=True)
@@ -163,12 +148,7 @@ class ReplaceJob:
                     write(frame, replaced)
                 unseen.discard(frame.index)
                 last, count = frame.index, count + 1
-            if unseen:
-                raise InputError(
-                    f"{self._info.path}: frame {min(unseen)} has a mask, but the video has no such frame, "
-                    "or it is damaged; mark another one"
-                )
-        warn_if_short(self._info, count, total)
+            check_all_came(self._info, unseen, count, total)
         if self._saves:
             self._save(True, last, count)
         return count

@@ -7,7 +7,7 @@ import json
 import logging
 import shutil
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import ExitStack, closing
 from dataclasses import asdict, dataclass
 from fractions import Fraction
@@ -22,6 +22,7 @@ from PIL import Image
 from maskstream.cli._interrupt import interrupts_wait
 from maskstream.cli._outputs import SNAPSHOT, SegmentOutputs, publish
 from maskstream.cli._progress import progress
+from maskstream.cli._resume import GO_ON, begin, kept
 from maskstream.errors import InputError
 from maskstream.first_mask.box import Box, from_box
 from maskstream.masks.draw import mask_colours, overlay
@@ -29,7 +30,7 @@ from maskstream.masks.palette import present_ids, write_label_map
 from maskstream.masks.read import check_size, read_label_map, read_object_masks
 from maskstream.masks.rle import RleWriter
 from maskstream.streaming.segmentation import Segmenter
-from maskstream.streaming.snapshot import read_snapshot, write_snapshot
+from maskstream.streaming.snapshot import write_snapshot
 from maskstream.video.probe import VideoInfo
 from maskstream.video.read import VideoFrame, read_reversed, read_video
 from maskstream.video.write import VideoWriter
@@ -41,7 +42,6 @@ LabelMap = NDArray[np.uint8]
 Sink = Callable[[VideoFrame, LabelMap], None]
 SAVE_SECONDS = 20.0
 _SEARCHED, _SEARCH_EVERY = 250, 5  # frames in which a subject is looked for, and how often
-GO_ON = "the same command with --resume goes on"
 
 
 @dataclass(frozen=True)
@@ -224,8 +224,23 @@ def check_frame_size(info: VideoInfo, frame: VideoFrame) -> None:
         )
 
 
-def warn_if_short(info: VideoInfo, done: int, total: int | None) -> None:
-    """Say so if fewer frames came than were to be expected."""
+def check_all_came(info: VideoInfo, unseen: Collection[int], done: int, total: int | None) -> None:
+    """Refuse masks whose frames never came, and say so if fewer frames came than were to be expected.
+
+    Args:
+        info: of the input.
+        unseen: frames that have a mask and didn't come.
+        done: how many frames came.
+        total: how many were to be expected, if that is known.
+
+    Raises:
+        InputError: a frame that has a mask never came.
+    """
+    if unseen:
+        raise InputError(
+            f"{info.path}: frame {min(unseen)} has a mask, but the video has no such frame, "
+            "or it is damaged; mark another one"
+        )
     if total is not None and done < 0.95 * total - 1:  # what a header says may be a little off
         logger.warning(
             "%s: %d frames came where its header speaks of %d; it may be cut short", info.path, done, total
@@ -307,34 +322,18 @@ class SegmentJob:
             shutil.rmtree(self._outputs.part)
             raise
         except OSError as error:
-            where = error.filename or self._outputs.all[0]
-            what = error.strerror or str(error)
-            raise OSError(f"{where}: {what}; what was done is kept: {GO_ON}") from error
+            raise kept(error, self._outputs) from error
 
     def _begin(self, resume: bool) -> tuple[str, int | None]:
         """The phase, and its last frame that is done."""
-        part = self._outputs.part
-        if resume and self._outputs.is_resumable:
-            try:
-                note = read_snapshot(part / SNAPSHOT, self._segmenter)
-            except InputError as error:
-                raise InputError(f"{error}; give --overwrite instead of --resume to begin again") from error
-            if note["identity"] != self._identity:
-                raise InputError(
-                    f"{part}: the interrupted run had other options, masks, input or network; "
-                    "give the same, or --overwrite instead of --resume to begin again"
-                )
+        if (note := begin(self._outputs, self._segmenter, self._identity, resume)) is not None:
             return note["phase"], note["last"]
-        if resume:
-            logger.warning("nothing to resume beside %s; starting at the beginning", self._outputs.all[0])
-        if part.exists():
-            shutil.rmtree(part)
         phase = "backward" if self._backward else "forward"
         try:
             self._folder.mkdir(parents=True)
             self._save(phase, None)
         except OSError:
-            shutil.rmtree(part, ignore_errors=True)
+            shutil.rmtree(self._outputs.part, ignore_errors=True)
             raise
         return phase, None
 
@@ -360,12 +359,7 @@ class SegmentJob:
                 self._save(phase, last)
             where = "before the first frame" if last is None else f"after frame {last}"
             raise KeyboardInterrupt(f"stopped {where}; {GO_ON}") from None
-        if unseen:
-            raise InputError(
-                f"{self._info.path}: frame {min(unseen)} has a mask, but the video has no such frame, "
-                "or it is damaged; mark another one"
-            )
-        warn_if_short(self._info, done, total)
+        check_all_came(self._info, unseen, done, total)
 
     def _step(self, phase: str, frame: VideoFrame) -> None:
         check_frame_size(self._info, frame)
