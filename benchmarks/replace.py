@@ -29,6 +29,7 @@ import cv2
 import numpy as np
 
 from maskstream.background.sources import open_background
+from maskstream.cli._live_bench import person_peer
 from maskstream.data.drawn import draw_clip
 from maskstream.replacement.pipeline import pipelined
 from maskstream.replacement.replacer import BackgroundReplacer, Found
@@ -40,7 +41,6 @@ from maskstream.video.write import VideoWriter
 
 T = TypeVar("T")
 STAGES = ("decode", "network", "matte + composite", "encode")
-PEER_SIZE = (256, 144)  # (width, height) of the peer's network
 DRAWN = 240  # lines that the clip is drawn with, before it is enlarged
 
 
@@ -145,18 +145,8 @@ def followed(model: Any, first: np.ndarray[Any, Any]) -> Callable[[VideoFrame], 
 
 def peer() -> Callable[[VideoFrame], Found] | None:
     """MediaPipe's network for persons, or None where it is not installed."""
-    try:
-        from mediapipe.python.solutions.selfie_segmentation import SelfieSegmentation
-    except ImportError:
-        return None
-    network = SelfieSegmentation(model_selection=1)
-
-    def find(frame: VideoFrame) -> Found:
-        # It comes enlarged to the frame's size.
-        mask = network.process(frame.image).segmentation_mask
-        return Found(np.asarray(cv2.resize(mask, PEER_SIZE, interpolation=cv2.INTER_AREA), np.float32))
-
-    return find
+    network = person_peer()
+    return None if network is None else lambda frame: Found(np.asarray(network(frame.image), np.float32))
 
 
 def main() -> None:

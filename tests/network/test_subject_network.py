@@ -17,18 +17,9 @@ from maskstream.network.onnx_export import export_subject  # noqa: E402
 from maskstream.network.subject import SubjectNetwork  # noqa: E402
 from maskstream.network.subject_config import SubjectConfig  # noqa: E402
 from maskstream.runtime.pytorch import subject_info  # noqa: E402
+from tiny_subjects import TINY  # noqa: E402
 
 pytestmark = pytest.mark.torch
-
-TINY = SubjectConfig(
-    name="tiny",
-    trunk_widths=(4, 8, 8, 16),
-    trunk_depths=(0, 1, 1, 1),
-    context_width=16,
-    context_depth=1,
-    aspp_width=4,
-    decoder_width=(8, 8, 4),
-)
 
 
 @pytest.fixture

@@ -11,22 +11,13 @@ torch = pytest.importorskip("torch", reason="needs the train extra")
 from tiny_training import LIGHT, RUN, drawn_data  # noqa: E402
 
 from maskstream.errors import InputError  # noqa: E402
-from maskstream.network.subject_config import SubjectConfig  # noqa: E402
 from maskstream.training.config import SubjectTrainConfig  # noqa: E402
 from maskstream.training.loop import SubjectData, SubjectTrainer, Trainer  # noqa: E402
 from maskstream.training.subject import subject_loss  # noqa: E402
+from tiny_subjects import TINY  # noqa: E402
 
 pytestmark = pytest.mark.torch
 
-TINY = SubjectConfig(
-    name="tiny",
-    trunk_widths=(4, 8, 8, 16),
-    trunk_depths=(0, 1, 1, 1),
-    context_width=16,
-    context_depth=1,
-    aspp_width=4,
-    decoder_width=(8, 8, 4),
-)
 SHORT = SubjectTrainConfig(steps=6, sizes=((32, 64), (64, 32)), batch=4, warm_up=1, rate=1e-3, bfloat16=False)
 
 

@@ -157,7 +157,7 @@ class _Changes:
 
 def _stream(lines: int, seconds: float, threads: int, what: str) -> dict[str, Any]:
     """A moving stream at 30 frames a second."""
-    peer = _peer() if what == "peer" else None
+    peer = person_peer() if what == "peer" else None
     if what == "peer" and peer is None:
         return {"absent": "no mediapipe is installed"}
     session = _session(
@@ -244,8 +244,12 @@ def _with_peer(peer: Callable[[Any], Any]) -> type[BackgroundReplacer]:
     return PeerReplacer
 
 
-def _peer() -> Callable[[Any], Any] | None:
-    """MediaPipe's network for persons, of wheels that still hold it (0.10.21 and before); or None."""
+def person_peer() -> Callable[[Any], Any] | None:
+    """MediaPipe's network for persons, of wheels that still hold it (0.10.21 and before); or None.
+
+    Returns:
+        What gives a probability ``(144, 256)``, the network's size, for a frame ``(H, W, 3)``.
+    """
     try:
         module = import_module("mediapipe.python.solutions.selfie_segmentation")
     except ImportError:

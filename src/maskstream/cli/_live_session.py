@@ -11,6 +11,7 @@ from threading import Event, Thread
 from time import monotonic
 from typing import TYPE_CHECKING
 
+from maskstream.cli._progress import say
 from maskstream.errors import InputError
 from maskstream.live.capture import Capture
 
@@ -265,5 +266,4 @@ class LiveSession:
             sys.stderr.write("\n")
 
     def _say(self, text: str) -> None:
-        if not self._args.quiet:
-            print(text, file=sys.stderr)
+        say(text, self._args.quiet)

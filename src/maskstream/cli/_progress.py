@@ -12,6 +12,12 @@ T = TypeVar("T")
 PLAIN_SECONDS = 10.0  #: between two plain lines
 
 
+def say(text: str, quiet: bool) -> None:
+    """A line for the user, on standard error; nothing when quiet."""
+    if not quiet:
+        print(text, file=sys.stderr)
+
+
 def progress(
     items: Iterable[T], label: str, total: int | None, *, done: int = 0, quiet: bool = False
 ) -> Generator[T, None, None]:

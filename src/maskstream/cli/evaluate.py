@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from maskstream.cli._model_options import add_model_arguments
+from maskstream.cli._progress import say
 from maskstream.cli._scoring import add_scoring_arguments
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ def run(args: argparse.Namespace) -> int:
     share = part_of(found.sequences, args.part)
     left = [sequence for sequence in share if not folder.is_done(sequence)]
     if len(left) < len(share):
-        _say(f"{len(share) - len(left)} of {len(share)} sequences were there already", args)
+        say(f"{len(share) - len(left)} of {len(share)} sequences were there already", args.quiet)
     with (
         closing(shared(work, left, args.workers)) as done,
         closing(
@@ -97,7 +97,10 @@ def run(args: argparse.Namespace) -> int:
         for _ in shown:
             pass
     if missing := sum(not folder.is_done(sequence) for sequence in found.sequences):
-        _say(f"{missing} of {len(found.sequences)} sequences are not there yet: the other parts' work", args)
+        say(
+            f"{missing} of {len(found.sequences)} sequences are not there yet: the other parts' work",
+            args.quiet,
+        )
         return 0
     _finish(found, folder, args)
     return 0
@@ -140,17 +143,15 @@ def _finish(found: SequenceSet, folder: RunFolder, args: argparse.Namespace) -> 
             written.append(write_report(folder.path / "report", source))
     else:
         written = []
-        _say("the truth of this set is not there, so there are no scores" + " or report" * args.report, args)
+        say(
+            "the truth of this set is not there, so there are no scores" + " or report" * args.report,
+            args.quiet,
+        )
     if args.zip is not None or not known:
         path = Path(args.zip or folder.path / f"{args.dataset}-{found.subset}.zip")
         write_submission(found, folder, path)
         written.append(path)
-    _say(f"written: {', '.join(map(str, written))}", args)
-
-
-def _say(text: str, args: argparse.Namespace) -> None:
-    if not args.quiet:
-        print(text, file=sys.stderr)
+    say(f"written: {', '.join(map(str, written))}", args.quiet)
 
 
 def _part(text: str) -> tuple[int, int]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from contextlib import ExitStack, closing
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from maskstream.cli._look_options import (
 )
 from maskstream.cli._model_options import add_model_arguments, identity, make_segmenter
 from maskstream.cli._option_types import object_ids
+from maskstream.cli._progress import say
 
 NAME = "replace"
 HELP = "replace the background of a video"
@@ -102,13 +102,13 @@ def run(args: argparse.Namespace) -> int:
     outputs.check(sources, args.overwrite, args.resume)
     masks = read_masks(args.mask, info, frames, None, args.threshold_soft, args.box)
     if not masks and args.label_maps is None and args.green_screen is None:
-        _say("nothing is marked: the subject is found by itself, people first", args)
+        say("nothing is marked: the subject is found by itself, people first", args.quiet)
         masks = find_subject_of(info, frames)
     kept = Kept.of(args.keep, args.drop)
     if masks:
         kept.check({object_id for label_map in masks.values() for object_id in present_ids(label_map)})
         if min(masks) > frames.start:
-            _say(f"frames before the first mask ({min(masks)}) show the background only", args)
+            say(f"frames before the first mask ({min(masks)}) show the background only", args.quiet)
     with ExitStack() as stack:
         background = None
         if args.background != TRANSPARENT:
@@ -136,7 +136,7 @@ def run(args: argparse.Namespace) -> int:
             quiet=args.quiet,
         )
         count = job.run(args.resume)
-    _say(f"{count} frame{'s' * (count != 1)}: {', '.join(map(str, outputs.all))}", args)
+    say(f"{count} frame{'s' * (count != 1)}: {', '.join(map(str, outputs.all))}", args.quiet)
     return 0
 
 
@@ -152,8 +152,3 @@ def _check_marks(args: argparse.Namespace) -> None:
             raise InputError(
                 f"{args.label_maps}: no such folder; make it with maskstream segment {args.input} -o FOLDER"
             )
-
-
-def _say(text: str, args: argparse.Namespace) -> None:
-    if not args.quiet:
-        print(text, file=sys.stderr)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from maskstream.cli._model_options import add_model_arguments, identity, make_segmenter
 from maskstream.cli._option_types import object_ids
+from maskstream.cli._progress import say
 
 if TYPE_CHECKING:
     from maskstream.video.probe import VideoInfo
@@ -95,11 +95,14 @@ def run(args: argparse.Namespace) -> int:
     if given or args.box:
         masks = read_masks(given, info, frames, args.ids, args.threshold_soft, args.box)
     else:
-        _say("nothing is marked: the subject is found by itself, people first", args)
+        say("nothing is marked: the subject is found by itself, people first", args.quiet)
         masks = find_subject_of(info, frames)
     segmenters = make_segmenter(args)
     if min(masks) > frames.start and not args.backward:
-        _say(f"frames before the first mask ({min(masks)}) stay empty; --backward goes back from it", args)
+        say(
+            f"frames before the first mask ({min(masks)}) stay empty; --backward goes back from it",
+            args.quiet,
+        )
     job = SegmentJob(
         info,
         masks,
@@ -111,7 +114,7 @@ def run(args: argparse.Namespace) -> int:
         quiet=args.quiet,
     )
     count = job.run(args.resume)
-    _say(f"{count} frame{'s' * (count != 1)}: {', '.join(map(str, outputs.all))}", args)
+    say(f"{count} frame{'s' * (count != 1)}: {', '.join(map(str, outputs.all))}", args.quiet)
     return 0
 
 
@@ -123,8 +126,3 @@ def _annotation(info: VideoInfo, start: int) -> list[str]:
     folder = Path(*("Annotations" if part == "JPEGImages" else part for part in parts))
     path = folder / f"{info.images[start].stem}.png"
     return [str(path)] if path.is_file() else []
-
-
-def _say(text: str, args: argparse.Namespace) -> None:
-    if not args.quiet:
-        print(text, file=sys.stderr)

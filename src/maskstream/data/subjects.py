@@ -251,8 +251,7 @@ class SceneSampler:
         )
         blurred = draws.chance((n,), config.look.motion_blur)
         streak = draws.normal((n, 1, 2), 0.02) * blurred[:, None, None]
-        gain = draws.normal((n, 1), config.look.layer_gain)
-        gain = gain + draws.normal((n, 3), config.look.layer_gain / 2)
+        gain = synthetic.layer_gain(draws, n, config.look)
         return synthetic.Layers(
             clip=clip,
             depth=depth,
@@ -266,8 +265,8 @@ class SceneSampler:
             turn=turn,
             warp=warps.displacement(draws, nothing + 1, draws.uniform((n,), 0.0, 0.03)),
             shown=torch.ones((n, 1), dtype=torch.bool, device=self.device),
-            gain=gain.exp(),
-            sharpness=torch.where(blurred, 1.0, draws.uniform((n,), 1.0, 3.0)),
+            gain=gain,
+            sharpness=synthetic.layer_sharpness(draws, blurred),
             streak=streak,
         )
 

@@ -147,7 +147,7 @@ def plan_layers(
     motion = torch.cat([motion[:, :1], motion], 1) * draws.uniform((n, 1, 1), 0.2, 0.6)
     bound = 0.4 * length[..., None] / motion.norm(dim=-1, keepdim=True).clamp(min=1e-6)
     blurred = draws.chance((n,), config.motion_blur)
-    gain = draws.normal((n, 1), config.layer_gain) + draws.normal((n, 3), config.layer_gain / 2)
+    gain = layer_gain(draws, n, config)
     return Layers(
         clip=clip,
         depth=depth,
@@ -161,10 +161,21 @@ def plan_layers(
         turn=warps.linear_map(torch.ones_like(angle), angle, shear, mirror),
         warp=warps.displacement(draws, time, draws.uniform((n,), *config.layer_warp)),
         shown=~absent,
-        gain=gain.exp(),
-        sharpness=torch.where(blurred, 1.0, draws.uniform((n,), 1.0, 3.0)),
+        gain=gain,
+        sharpness=layer_sharpness(draws, blurred),
         streak=motion * bound.clamp(max=1.0) * blurred[:, None, None],
     )
+
+
+def layer_gain(draws: Draws, layers: int, config: ClipConfig) -> Tensor:
+    """How much brighter, and in each colour, layers are than what they came from: ``(layers, 3)``."""
+    light = draws.normal((layers, 1), config.layer_gain)
+    return (light + draws.normal((layers, 3), config.layer_gain / 2)).exp()
+
+
+def layer_sharpness(draws: Draws, blurred: Tensor) -> Tensor:
+    """How sharp the edges of layers are; blurred ones (``(layers,)`` bool) are soft."""
+    return torch.where(blurred, 1.0, draws.uniform((len(blurred),), 1.0, 3.0))
 
 
 def paste(

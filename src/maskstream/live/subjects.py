@@ -48,30 +48,19 @@ class Given:
 class Automatic:
     """The subject that a network of our own finds: people first; nobody's hand is needed.
 
-    A frame's subject is believed when the next look finds the same: a flash of nonsense is not followed.
-
     Args:
         largest: only the largest part; otherwise several people are one subject.
         threads: for the network.
-        agree: IoU from which two looks agree; 0: the first is believed.
     """
 
-    def __init__(self, largest: bool = False, threads: int = 1, agree: float = 0.0) -> None:
+    def __init__(self, largest: bool = False, threads: int = 1) -> None:
         self._find = SubjectFinder(threads=threads)
         self._largest = largest
-        self._agree = agree
-        self._before: LabelMap | None = None
 
     def __call__(self, frame: Frame) -> LabelMap | None:
         """Label map with object 1, or None: nobody is there."""
         subject = self._find(frame, largest=self._largest)
-        if subject is None:
-            self._before = None
-            return None
-        before, self._before = self._before, subject.mask
-        if self._agree and (before is None or _overlap(before, subject.mask) < self._agree):
-            return None
-        return subject.mask
+        return None if subject is None else subject.mask
 
 
 class Chosen:
