@@ -23,6 +23,7 @@ RED, GREEN, BLUE = (
 PLAIN = SceneConfig(
     places=(0, 1, 0, 0),
     on_stills=0.0,
+    beside=0.0,
     in_front=0.0,
     cast=0.0,
     dim=0.0,
@@ -93,6 +94,27 @@ def test_in_an_empty_place_nobody_is_there(stills, photos):
     scenes = sampled(stills, photos, replace(PLAIN, places=(0, 0, 0, 1)))
     assert mostly(scenes, 2).all()
     assert not scenes.labels.any()
+
+
+def test_a_place_may_be_what_is_beside_a_thing(stills, photos):
+    for still in (stills.images, stills.labels):
+        still[..., 32:] = still[..., :1]  # narrow, so that there is room at its right
+    empty = replace(PLAIN, places=(0, 0, 0, 1), beside=1.0)
+    for ground in (photos, None):
+        scenes = sampled(stills, ground, empty)
+        assert not scenes.labels.any()
+        for channel in range(3):
+            assert not mostly(scenes, channel).any()  # neither the thing, nor the person, nor a photograph
+    people = sampled(stills, photos, replace(PLAIN, beside=1.0))
+    assert not mostly(people, 1).any()
+    assert not mostly(people, 2).any()
+    assert mostly(people, 0).any()
+
+
+def test_beside_a_thing_that_fills_its_picture_there_is_no_place(stills, photos):
+    stills.labels[:] = 1
+    scenes = sampled(stills, photos, replace(PLAIN, places=(0, 0, 0, 1), beside=1.0))
+    assert mostly(scenes, 2).all()
 
 
 def test_a_thing_in_front_covers_people_without_a_label(stills, photos):

@@ -23,6 +23,7 @@ class SceneConfig:
         min_area: smallest subject worth showing, as a fraction of its source.
         min_cutout_area: smallest cut-out worth pasting, as a fraction of its source.
         on_stills: chance that people are pasted over a still of a thing instead of a photograph.
+        beside: chance that a place is what is beside the labelled thing of a still, instead of a photograph.
         count: weights of one, two and three pasted people.
         in_front: chance that a thing that is no subject stands before pasted people.
         close: chance that a pasted person is cut by the lower border, as before a webcam.
@@ -45,6 +46,7 @@ class SceneConfig:
     min_area: float = 0.01
     min_cutout_area: float = 0.02
     on_stills: float = 0.3
+    beside: float = 0.5
     count: tuple[float, float, float] = (0.75, 0.18, 0.07)
     in_front: float = 0.12
     close: float = 0.75

@@ -18,12 +18,14 @@ from torch import Tensor
 from maskstream.data import colour, synthetic, warps
 from maskstream.data.draws import Draws
 from maskstream.data.scene_config import SceneConfig
-from maskstream.data.subject_sets import set_of
+from maskstream.data.subject_sets import FRAMES, set_of
 from maskstream.data.tensors import VOID, ImageSet, id_areas, set_weights
 from maskstream.errors import InputError
 
 _SUBJECT_ID = 240
 _LARGEST_ZOOM = 3.0  # beyond this a cut-out looks like a blur
+_BESIDE = 0.3  # half height of the smallest view beside a subject, in halves of the source's height
+_MARGIN = 0.06  # between a subject and what is beside it, in halves of the source's height
 _AT_BORDER = 0.03  # of the source's height: a cut-out that ends so close to its lower border goes on beyond
 
 
@@ -89,10 +91,13 @@ class SceneSampler:
         cut = weights * self._cutout_ids.any(1)
         self._still_weights = weights * whole * (total >= config.min_area)
         self._beneath_weights = weights * whole * ~self._people * ~mixed
+        self._beside, room = _places_beside(self._images)
+        all_labelled = torch.tensor([name != FRAMES for name in sets], device=self.device)
+        self._beside_weights = self._still_weights * all_labelled * (room >= _BESIDE) * config.beside
         self._cut_people = cut * self._people
         self._cut_things = cut * ~self._people * ~mixed
         places = torch.tensor(config.places)
-        ground = self._photos is not None
+        ground = self._photos is not None or bool(self._beside_weights.any())
         able = [
             bool(self._still_weights.any()),
             bool(self._cut_people.any()) and (ground or bool(self._beneath_weights.any())),
@@ -115,12 +120,16 @@ class SceneSampler:
         labels = torch.zeros((batch, *size), dtype=torch.uint8, device=self.device)
         place = draws.weighted(self._places, batch).sort().values
         beneath = (place == Place.PEOPLE) & draws.chance((batch,), config.on_stills)
-        beneath |= torch.tensor(self._photos is None, device=self.device)
+        if self._photos is None and not self._beside_weights.any():
+            beneath |= place == Place.PEOPLE
         beneath &= torch.tensor(bool(self._beneath_weights.any()), device=self.device)
         photo = (place != Place.STILL) & ~beneath
         self._still(frames, labels, (place == Place.STILL).nonzero()[:, 0], self._still_weights)
         self._still(frames, labels, beneath.nonzero()[:, 0], self._beneath_weights)
-        self._photo(frames, photo.nonzero()[:, 0])
+        beside = photo & draws.chance((batch,), config.beside if self._photos is not None else 1.0)
+        beside &= torch.tensor(bool(self._beside_weights.any()), device=self.device)
+        self._next_to(frames, beside.nonzero()[:, 0])
+        self._photo(frames, (photo & ~beside).nonzero()[:, 0])
         labels[beneath] = 0
         labels[(labels > 0) & (labels < VOID)] = 1
         self._paste(frames, labels, place)
@@ -138,7 +147,7 @@ class SceneSampler:
         source, aspect = self._images.labels[which], self._images.aspect[which]
         centre, extent = warps.boxes((source > 0) & (source < VOID), aspect)
         head = self._people[which] & self._draws.chance((len(rows),), self.config.at_head)
-        where = self._view(frames.shape[-2:], aspect, centre, extent, head)
+        where = self._view(frames.shape[-2:], aspect, centre, extent, head, _whole(aspect))
         seen = torch.empty((len(rows), 3, 1, *frames.shape[-2:]), device=self.device)
         warps.sample_pictures(self._images.images, which, where.points, seen)
         frames[rows] = seen[:, :, 0]
@@ -151,28 +160,43 @@ class SceneSampler:
         assert self._photos is not None
         which = self._draws.weighted(torch.ones(len(self._photos)), len(rows))
         aspect = self._photos.aspect[which]
-        whole = torch.stack([aspect, torch.ones_like(aspect)], -1)
-        centre = self._draws.uniform((len(rows), 2), -1.0, 1.0) * whole
+        self._anywhere(frames, rows, self._photos, which, _whole(aspect))
+
+    def _next_to(self, frames: Tensor, rows: Tensor) -> None:
+        """Fill frames with views of the places beside the subjects of stills."""
+        if len(rows):
+            which = self._draws.weighted(self._beside_weights, len(rows))
+            self._anywhere(frames, rows, self._images, which, self._beside[which])
+
+    def _anywhere(self, frames: Tensor, rows: Tensor, source: ImageSet, which: Tensor, part: Tensor) -> None:
+        """Fill frames with views from anywhere in a part ``(n, 2, 2)`` of each source."""
+        centre = part[:, 0] + self._draws.uniform((len(rows), 2), -1.0, 1.0) * part[:, 1]
         never = torch.zeros(len(rows), dtype=torch.bool, device=self.device)
-        where = self._view(frames.shape[-2:], aspect, centre, whole, never)
+        where = self._view(frames.shape[-2:], source.aspect[which], centre, 2 * part[:, 1], never, part)
         seen = torch.empty((len(rows), 3, 1, *frames.shape[-2:]), device=self.device)
-        warps.sample_pictures(self._photos.images, which, where.points, seen)
+        warps.sample_pictures(source.images, which, where.points, seen)
         frames[rows] = seen[:, :, 0]
 
     def _view(
-        self, size: Sequence[int], aspect: Tensor, centre: Tensor, extent: Tensor, head: Tensor
+        self,
+        size: Sequence[int],
+        aspect: Tensor,
+        centre: Tensor,
+        extent: Tensor,
+        head: Tensor,
+        part: Tensor,
     ) -> warps.Grid:
-        """Views inside the sources, near a box, or with its upper end in their upper half (``head``)."""
+        """Views inside a part of the sources, near a box, or with its top in their upper half (``head``)."""
         config, draws = self.config, self._draws
         height, width = size
         n, shape = len(aspect), torch.tensor([width / height, 1.0], device=self.device)
-        largest = (aspect / shape[0]).clamp(max=1.0)
+        largest = (part[:, 1] / shape).amin(1)
         view = largest * draws.uniform((n,), *config.crop_area).sqrt()
-        room = (torch.stack([aspect, torch.ones_like(aspect)], -1) - view[:, None] * shape).clamp(min=0)
+        room = (part[:, 1] - view[:, None] * shape).clamp(min=0)
         middle = centre + draws.uniform((n, 2), -0.7, 0.7) * view[:, None] * shape
         top = centre[:, 1] - extent[:, 1] / 2
         middle[:, 1] = torch.where(head, top + view * draws.uniform((n,), 0.2, 1.0), middle[:, 1])
-        middle = middle.maximum(-room).minimum(room)
+        middle = middle.maximum(part[:, 0] - room).minimum(part[:, 0] + room)
         turn = warps.linear_map(
             view,
             draws.normal((n,), 4.0),
@@ -277,3 +301,28 @@ class SceneSampler:
         dim = draws.chance((n, 1), config.dim)
         light = torch.where(dim, light * draws.log_uniform((n, 1), *config.dim_light), light)
         frames.mul_(light[:, :, None, None])
+
+
+def _whole(aspect: Tensor) -> Tensor:
+    """Sources as parts of themselves: centre and half size ``(n, 2, 2)``, in halves of their height."""
+    half = torch.stack([aspect, torch.ones_like(aspect)], -1)
+    return torch.stack([torch.zeros_like(half), half], 1)
+
+
+def _places_beside(images: ImageSet) -> tuple[Tensor, Tensor]:
+    """The best of the four parts left and right of, above and below all that is labelled in each source.
+
+    Returns:
+        Centre and half size ``(n, 2, 2)``, and ``(n,)`` half the height of the largest view of 3:2 in it,
+        both in halves of the source's height.
+    """
+    edge = _whole(images.aspect)[:, 1]
+    centre, size = warps.boxes(images.labels > 0, images.aspect)
+    low, high = centre - size / 2 - _MARGIN, centre + size / 2 + _MARGIN
+    corners = torch.stack([-edge, edge], 1).repeat(4, 1, 1, 1)  # part, source, (low, high), (x, y)
+    corners[0, :, 1, 0], corners[1, :, 0, 0] = low[:, 0], high[:, 0]
+    corners[2, :, 1, 1], corners[3, :, 0, 1] = low[:, 1], high[:, 1]
+    half = (corners[:, :, 1] - corners[:, :, 0]).clamp(min=0) / 2
+    room, best = torch.minimum(half[..., 0] / 1.5, half[..., 1]).max(0)
+    source = torch.arange(len(best), device=best.device)
+    return torch.stack([corners.mean(2)[best, source], half[best, source]], 1), room
