@@ -87,7 +87,7 @@ def make_scenes(args: argparse.Namespace) -> None:
     images = held_back(subject_images(found.images, (), found.mattes))[1]
     people = [image for image in images if set_of(image.name) in PEOPLE]
     places = held_back(found.backgrounds)[1]
-    config = SceneConfig(places=(0, 1, 0, 0), on_stills=0.0)
+    config = SceneConfig(places=(0, 1, 0, 0), on_stills=0.0, beside=0.0)
     sampler = SceneSampler(
         pack_images(people, 384),
         pack_images(places, 384, keep_empty=True),

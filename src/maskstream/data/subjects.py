@@ -126,8 +126,9 @@ class SceneSampler:
         photo = (place != Place.STILL) & ~beneath
         self._still(frames, labels, (place == Place.STILL).nonzero()[:, 0], self._still_weights)
         self._still(frames, labels, beneath.nonzero()[:, 0], self._beneath_weights)
-        beside = photo & draws.chance((batch,), config.beside if self._photos is not None else 1.0)
-        beside &= torch.tensor(bool(self._beside_weights.any()), device=self.device)
+        beside = torch.zeros_like(photo)
+        if self._beside_weights.any():
+            beside = photo & draws.chance((batch,), config.beside if self._photos is not None else 1.0)
         self._next_to(frames, beside.nonzero()[:, 0])
         self._photo(frames, (photo & ~beside).nonzero()[:, 0])
         labels[beneath] = 0

@@ -115,7 +115,8 @@ class TorchRuntime:
         return torch.empty(shape, dtype=self.memory_dtype, device=self.device)
 
     def _tensor(self, array: NDArray[np.generic]) -> torch.Tensor:
-        return torch.from_numpy(np.ascontiguousarray(array)).to(self.device, self.dtype)
+        own = np.require(array, requirements=("C", "W"))  # torch has no tensors that can't be written to
+        return torch.from_numpy(own).to(self.device, self.dtype)
 
     def _image(self, frame: NDArray[np.uint8]) -> torch.Tensor:
         image = self._tensor(frame.transpose(2, 0, 1))[None] / 255

@@ -71,7 +71,9 @@ class _Seen:
 
     def of(self, object_ids: Iterable[int]) -> Floats:
         """``(len(object_ids), h, w)`` probabilities, zero for objects that were not known."""
-        planes = np.zeros((len(wanted := tuple(object_ids)), *self.frame.shape[:2]), np.float32)
+        if (wanted := tuple(object_ids)) == self.ids:
+            return self.probabilities  # of large frames a copy is worth avoiding
+        planes = np.zeros((len(wanted), *self.frame.shape[:2]), np.float32)
         for plane, object_id in zip(planes, wanted, strict=True):
             if object_id in self.ids:
                 plane[:] = self.probabilities[self.ids.index(object_id)]
@@ -372,13 +374,12 @@ class VideoSegmenter:
         ids = tuple(sorted(object_id for group in groups for object_id in group.ids))
 
         small = geometry.shrink(frame)
-        probabilities = np.zeros((len(ids), *geometry.inner), np.float32)
         features = None
         if predicted := [group for group in groups if group.ids[0] not in given_ids]:
             features = self._encode(small, geometry)
-            logits = [self._segment(features, group, geometry, previous) for group in predicted]
-            positions = [ids.index(object_id) for group in predicted for object_id in group.ids]
-            probabilities[positions] = self._runtime.aggregate(np.concatenate(logits))
+            probabilities = self._predicted(features, predicted, ids, geometry, previous)
+        else:
+            probabilities = np.zeros((len(ids), *geometry.inner), np.float32)
         result = probabilities
         if given is not None:
             positions = [ids.index(object_id) for object_id in given.ids]
@@ -388,6 +389,26 @@ class VideoSegmenter:
         seen = _Seen(frame_index, small, ids, result, geometry.window, given_ids, features)
         prediction = Prediction(ids, result, probabilities, given, geometry.frame, geometry.seen)
         return seen, groups, prediction
+
+    def _predicted(
+        self,
+        features: Any,
+        groups: list[_Group],
+        ids: tuple[int, ...],
+        geometry: Geometry,
+        previous: _Seen | None,
+    ) -> Floats:
+        """Probabilities of all objects at inner size; zero for those of other groups."""
+        logits = [self._segment(features, group, geometry, previous) for group in groups]
+        joined = logits.pop() if len(logits) == 1 else np.concatenate(logits)
+        del logits  # of large frames each of these is large
+        shares = self._runtime.aggregate(joined)
+        positions = [ids.index(object_id) for group in groups for object_id in group.ids]
+        if positions == list(range(len(ids))):
+            return shares
+        probabilities = np.zeros((len(ids), *geometry.inner), np.float32)
+        probabilities[positions] = shares
+        return probabilities
 
     def _segment(self, features: Any, group: _Group, geometry: Geometry, previous: _Seen | None) -> Floats:
         """Logits of a group's objects at inner size."""
@@ -452,7 +473,9 @@ class VideoSegmenter:
         if not groups:
             return []
         positions = [seen.ids.index(object_id) for group in groups for object_id in group.ids]
-        masks, others = seen.probabilities[positions], sum_of_others(seen.probabilities)[positions]
+        masks, others = seen.probabilities, sum_of_others(seen.probabilities)
+        if positions != list(range(len(seen.ids))):
+            masks, others = masks[positions], others[positions]
         features = self._encode(seen.frame, geometry) if seen.features is None else seen.features
         key, shrinkage, value = self._memorize(seen.frame, features, masks, others, geometry)
         shared = self._runtime.info.shared_key
