@@ -343,6 +343,14 @@ class Forgetful(PlayedSegmenter):
         return found if self.knows else Found(np.zeros_like(found.low_res))
 
 
+class Believing(PlayedSegmenter):
+    """Takes any mask that is given for the truth."""
+
+    def step(self, frame, masks=None, ids=None):
+        found = super().step(frame, masks, ids)
+        return found if masks is None else Found(masks.astype(np.float32)[None])
+
+
 def test_a_subject_that_left_is_looked_for_and_found_again():
     segmenter = Forgetful()
     capture = PlayedCapture(rate=60, draw=empty_room_between)
@@ -350,6 +358,23 @@ def test_a_subject_that_left_is_looked_for_and_found_again():
     assert run_until(pipeline, lambda: segmenter.given >= 2 and sinks.shown[-1][0].slate is None)
     assert Reason.LOST in sinks.reasons
     assert not any(shows_the_room(sealed) for sealed, _ in sinks.shown)
+
+
+def test_a_piece_of_the_empty_room_is_not_taken_for_the_subject():
+    def mistaken(frame):
+        mask = first_mask(frame)
+        if mask is None:
+            mask = np.zeros((HEIGHT, WIDTH), np.uint8)
+            mask[8:30, 10:50] = 1
+        return mask
+
+    segmenter = Believing()
+    capture = PlayedCapture(rate=60, draw=empty_room_between)
+    pipeline, sinks = made(capture, segmenter, first=mistaken, search_again=True)
+    assert run_until(pipeline, lambda: capture.index > 200)
+    assert not any(shows_the_room(sealed) for sealed, _ in sinks.shown)
+    assert sinks.shown[-1][0].slate is None
+    assert read_index(sinks.shown[-1][0].image) is not None
 
 
 def test_a_mask_that_does_not_fit_ends_it_with_one_line():

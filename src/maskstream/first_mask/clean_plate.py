@@ -84,12 +84,9 @@ class CleanPlate:
         """
         if not self.frames:
             raise InputError("no empty room was learnt yet; step out of the picture for a second")
-        self._check(frame)
-        small = _small(frame)
-        noise = np.sqrt(self._spread / max(1, self.frames - 1) + np.float32(NOISE**2))
-        changed = self._changed(small / _gain(small, self._mean), noise)
-        average = EdgeAverage(np.asarray(small.clip(0, 255), np.uint8), NEAR)
-        probability = average(np.minimum(changed / (2 * SURE), 1))
+        changed = self.changed(frame)
+        average = EdgeAverage(np.asarray(_small(frame).clip(0, 255), np.uint8), NEAR)
+        probability = average(changed)
         mask = without_holes(largest_parts(probability > 0.5, SPECK), HOLE)
         mask = np.asarray(cv.morphologyEx(mask, cv.MORPH_OPEN, np.ones((3, 3), np.uint8)))
         mask = largest_parts(mask, SPECK)
@@ -99,7 +96,25 @@ class CleanPlate:
         alpha = Matting(MatteConfig(smooth=False, foreground="none"))(frame, soft).alpha
         return largest_parts(alpha > 127, SPECK) * np.uint8(object_id)
 
-    def _changed(self, small: Floats, noise: Floats) -> Floats:
+    def changed(self, frame: Frame) -> Floats:
+        """How little each place looks like the empty room.
+
+        Args:
+            frame: ``(H, W, 3)`` uint8 RGB, of the size of those that were learnt.
+
+        Returns:
+            ``(h, w)`` float32, small; 0 is as it was, 0.5 even odds, 1 something else.
+
+        Raises:
+            InputError: it has another size.
+        """
+        self._check(frame)
+        small = _small(frame)
+        noise = np.sqrt(self._spread / max(1, self.frames - 1) + np.float32(NOISE**2))
+        away = self._away(small / _gain(small, self._mean), noise)
+        return np.asarray(np.minimum(away / (2 * SURE), 1), np.float32)
+
+    def _away(self, small: Floats, noise: Floats) -> Floats:
         """By how many times its noise each place differs, but for a shadow's or a light's doing."""
         expected = self._mean / noise
         seen = small / noise

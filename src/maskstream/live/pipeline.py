@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from maskstream.background.sources import Background
 from maskstream.errors import InputError
+from maskstream.live.absence import Absence
 from maskstream.live.capture import Capture, Captured, Health
 from maskstream.live.guard import Composite, Frame, Guard, GuardConfig, Reason, Sealed
 from maskstream.live.ladder import RUNGS, Ladder, Rung
@@ -36,6 +37,7 @@ logger = logging.getLogger(__name__)
 _POLL = 0.1  # seconds between two looks at whether to stop
 _STALE = 1.0  # seconds after which a picture is not repeated any more
 _PATIENCE = 1.5  # frames that are waited for before the last picture is repeated
+_BACK = 1.0  # seconds after which a subject that came is no flicker of the network
 _RETRY = 0.25  # seconds between two searches for a subject that is away
 
 
@@ -67,6 +69,7 @@ class LiveConfig:
         rungs: of the ladder; one alone never changes.
         rest: whether the network rests while nothing moves.
         search_again: ask the first mask again when the subject has gone: for those that need nobody's hand.
+            It is believed only where the room has changed since, see ``Absence``.
         guard: when the slate is shown.
     """
 
@@ -99,17 +102,29 @@ class _Search:
 
     Attributes:
         last: where it was last; None: it has not been found yet.
-        away_since: captured time of the first frame without it.
+        is_away: whether it is not in the picture.
+        absence: what the room has looked like since it went; None: it has been there for a while.
+        since: captured time of the first frame with it, after one without.
         asked_at: captured time at which the first mask was last asked for.
     """
 
     last: Found | None = None
-    away_since: float | None = None
+    is_away: bool = False
+    absence: Absence | None = None
+    since: float = 0.0
     asked_at: float = -_RETRY
 
-    def restart(self) -> None:
-        """Another subject."""
-        self.last, self.away_since, self.asked_at = None, None, -_RETRY
+    def saw(self, frame: Captured, found: Found | None) -> None:
+        """Take in what was found in a frame."""
+        self.last = found
+        if _is_there(found):
+            if self.is_away:
+                self.is_away, self.since = False, frame.captured
+            if frame.captured - self.since >= _BACK:
+                self.absence = None
+        elif found is not None:
+            self.is_away = True
+            self.absence = self.absence or Absence(frame.image, frame.captured)
 
 
 class LivePipeline:
@@ -159,6 +174,7 @@ class LivePipeline:
         self._meter = Meter()
         self._last: Sealed = self._guard.slate(Reason.STARTING)
         self._resting = False
+        self._search = _Search()
         self._errors = 0
         self._fatal: InputError | None = None
         self._current_at = 0.0  # when the frame was captured that the last picture still holds for
@@ -247,7 +263,6 @@ class LivePipeline:
 
     def _find_all(self) -> None:
         number = 0
-        search = _Search()
         while not self._stop.is_set():
             frame = self._capture.frames.get(_POLL)
             if frame is None:
@@ -259,9 +274,9 @@ class LivePipeline:
                 continue
             start = monotonic()
             try:
-                seen = self._look(frame, search)
+                seen = self._look(frame)
             except InputError as error:
-                if search.last is None:
+                if self._search.last is None:
                     self._fatal = error
                     break
                 seen = self._failed(frame)
@@ -280,24 +295,23 @@ class LivePipeline:
         self._errors += 1
         return _Seen(frame, None, failed=True)
 
-    def _look(self, frame: Captured, search: _Search) -> _Seen:
+    def _look(self, frame: Captured) -> _Seen:
         """What there is to say of a frame."""
         if self._take_subject():
-            search.restart()
+            self._search = _Search()
             self._gate.reset()
             if self._segmenter is not None:
                 self._segmenter.reset()
         moves = not self.config.rest or self._gate.moves(frame.image, frame.captured)
         self._resting = not moves
+        search = self._search
         if not moves and search.last is not None:
             return _Seen(frame, search.last, still=True)
-        search.last = self._find(frame, search)
+        search.saw(frame, self._find(frame, search))
+        seen = _Seen(frame, search.last)
         if _is_there(search.last):
-            search.away_since = None
-            self._latest = _Seen(frame, search.last)
-        elif search.away_since is None:
-            search.away_since = frame.captured
-        return _Seen(frame, search.last)
+            self._latest = seen
+        return seen
 
     def _take_subject(self) -> bool:
         """Whether another subject has been asked for."""
@@ -307,21 +321,24 @@ class LivePipeline:
 
     def _find(self, frame: Captured, search: _Search) -> Found | None:
         """Where the subject is: by the first mask at first and when it has been away; else it is followed."""
-        is_away = search.away_since is not None and self.config.search_again
-        if self._first_mask is not None and (search.last is None or is_away):
-            if frame.captured - search.asked_at >= _RETRY or search.last is None:
-                search.asked_at = frame.captured
-                mask = self._first_mask(frame.image)
-                if isinstance(mask, Reference):
-                    self.subjects_found += 1
-                    self._replacer.show(mask.frame, mask.label_map)
-                    return self._replacer.find(frame.image)
-                if mask is not None and mask.any():
+        is_new = search.last is None
+        is_away = search.is_away and self.config.search_again
+        if self._first_mask is None or not (is_new or is_away):
+            return self._replacer.find(frame.image)
+        if is_new or frame.captured - search.asked_at >= _RETRY:
+            search.asked_at = frame.captured
+            mask = self._first_mask(frame.image)
+            if isinstance(mask, Reference):
+                self.subjects_found += 1
+                self._replacer.show(mask.frame, mask.label_map)
+                return self._replacer.find(frame.image)
+            if mask is not None and mask.any():
+                if search.absence is None or search.absence.is_over(frame.image, mask):
                     self.subjects_found += 1
                     return self._replacer.find(frame.image, mask)
-            if search.last is None:
-                return None
-        return self._replacer.find(frame.image)
+            elif search.absence is not None:
+                search.absence.learn(frame.image, frame.captured)
+        return None if is_new else self._replacer.find(frame.image)
 
     # The output's thread
 
