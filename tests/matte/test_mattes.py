@@ -173,13 +173,29 @@ def test_a_moving_object_leaves_no_trail():
     assert made[70:110, left + 12 : left + 48].min() == 255
 
 
-def test_smoothing_ends_at_exactly_0_and_255():
+def test_smoothing_ends_at_exactly_what_it_is_without():
     frame = composite(disc(), textured(SKIN, 1), textured(WALL, 2))
-    matting = Matting()
-    matting(frame, as_seen(disc()))
-    for _ in range(30):
-        made = matting(frame, np.zeros((60, 106), np.float32)).alpha
-    assert not made.any()
+    matting = Matting(MatteConfig(refine=False))
+    for first, then in ((0.32, 0.22), (0.22, 0.32)):
+        matting(frame, as_seen(disc(radius=first)))
+        for _ in range(30):
+            made = matting(frame, as_seen(disc(radius=then))).alpha
+        wanted = matte(frame, as_seen(disc(radius=then)), refine=False).alpha
+        assert made.min() == 0
+        assert made.max() == 255
+        assert np.array_equal(made, wanted)
+
+
+def test_a_mistake_far_from_the_object_leaves_at_once():
+    frame = composite(disc(), textured(SKIN, 1), textured(WALL, 2))
+    mistaken = disc().copy()
+    mistaken[:40, :40] = 1
+    matting = Matting(MatteConfig(refine=False))
+    for _ in range(3):
+        assert matting(frame, as_seen(mistaken)).alpha[:20, :20].min() == 255
+    made = matting(frame, as_seen(disc())).alpha
+    assert not made[:20, :20].any()
+    assert not matting(frame, np.zeros((60, 106), np.float32)).alpha.any()
 
 
 def test_a_new_scene_takes_nothing_from_the_last(scene):

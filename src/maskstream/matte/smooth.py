@@ -1,4 +1,7 @@
-"""Less flicker, without ghosts: alpha is blended with the one before only where the frame stands still."""
+"""Less flicker, without ghosts: alpha is blended with the one before only where the frame stands still.
+
+And only near what is the object now: what is taken for it by mistake leaves with the mistake, at once.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,7 @@ from maskstream.matte.tiles import Bytes, Grid, Place, sample
 SHARE = 0.7  #: of the alpha before, where nothing moves
 STILL = 3.0  #: difference of colour, in 0..255 at the thumbnail's size, that is noise
 MOVING = 9.0  #: difference of colour from which nothing of the alpha before is taken
+NEAR = 1 / 12  #: of the short side: what is farther from the object keeps nothing of the alpha before
 CUT = 40.0  #: mean difference of two frames that show different scenes
 
 _NEIGHBOURS = np.ones((5, 5), np.uint8)
@@ -66,6 +70,7 @@ class Smoother:
         red, green, blue = cv.split(difference)
         motion = cv.blur(cv.max(cv.max(red, green), blue), (3, 3))
         shares = cv.LUT(cv.dilate(motion, _NEIGHBOURS), _SHARES)
+        shares = cv.min(shares, _surroundings(alpha, shares.shape))
         place = Place.of(shares.shape[:2], (slice(0, grid.height), slice(0, grid.width)))
         share = sample(shares, tiles.positions(place))
         before, now = tiles.gather(self._alpha), tiles.gather(alpha)
@@ -95,3 +100,11 @@ class Smoother:
             self._alpha = arrays["alpha"].copy()
             self._thumbnail = arrays["thumbnail"].copy()
             self._active = arrays["active"].copy()
+
+
+def _surroundings(alpha: Bytes, shape: tuple[int, int]) -> Bytes:
+    """255 on and near the object, else 0, at a small size ``shape``."""
+    object_ = cv.resize(alpha, shape[::-1], interpolation=cv.INTER_NEAREST)
+    side = 2 * round(NEAR * min(shape)) + 1
+    near = cv.dilate(object_, np.ones((side, side), np.uint8))
+    return np.asarray(cv.threshold(near, 127, 255, cv.THRESH_BINARY)[1])
