@@ -164,3 +164,29 @@ def test_what_torch_cannot_use_is_said_in_one_line(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="device 'abacus' cannot be used") as error:
         TorchRuntime(make_network("own-keys-dot"), device="abacus")
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_what_is_held_of_features_is_all_that_memorizing_needs(name: str, tmp_path: Path) -> None:
+    from maskstream.network.onnx_export import export
+    from maskstream.runtime.pytorch import TorchRuntime, info_for
+
+    network = make_network(name)
+    export(network, tmp_path / "exported", asdict(info_for(network.config)))
+    frame = np.random.default_rng(0).integers(0, 255, (48, 64, 3), np.uint8)
+    masks = np.random.default_rng(1).random((2, 48, 64), np.float32)
+    for runtime in (
+        TorchRuntime(network, device="cpu"),
+        load_model(tmp_path / "exported", runtime="onnx", threads=1),
+    ):
+        features = runtime.encode(frame)
+        held = runtime.for_memory(features)
+        for whole, part in zip(
+            runtime.memorize(frame, features, masks, 1 - masks),
+            runtime.memorize(frame, held, masks, 1 - masks),
+            strict=True,
+        ):
+            np.testing.assert_array_equal(whole, part)
+        names = held._fields if hasattr(held, "_fields") else held
+        assert not [name for name in names if name.startswith("skip") and name != "skips"]
+        assert not getattr(held, "skips", ())

@@ -40,6 +40,9 @@ class ColourRuntime:
         self.calls.append(("encode", frame.shape))
         return cells(frame.transpose(2, 0, 1).astype(np.float32))
 
+    def for_memory(self, features: Floats) -> Floats:
+        return features
+
     def memorize(self, frame: np.ndarray, features: Floats, masks: Floats, others: Floats) -> MemoryEntry:
         self.calls.append(("memorize", (masks.copy(), others.copy())))
         key = features.T[None] if self.info.shared_key else np.repeat(features.T[None], len(masks), 0)

@@ -76,6 +76,11 @@ class OnnxRuntime:
         """Every output of the encode graph, by name; see ``Runtime.encode``."""
         return self._encode.run({"frame": frame[None]})
 
+    def for_memory(self, features: Mapping[str, Any]) -> dict[str, Any]:
+        """See ``Runtime.for_memory``."""
+        needed = {*self._memorize.inputs, "key", "shrinkage"}
+        return {name: tensor for name, tensor in features.items() if name in needed}
+
     def memorize(
         self, frame: NDArray[np.uint8], features: Mapping[str, Any], masks: Floats, others: Floats
     ) -> MemoryEntry:
@@ -122,15 +127,15 @@ class _Graph:
         except Exception as error:  # ONNX Runtime's own exceptions share no public base class
             raise InputError(f"{path}: not a usable ONNX graph ({str(error).splitlines()[0]})") from error
         self._path = path
-        self._inputs = [node.name for node in self._session.get_inputs()]
+        self.inputs = [node.name for node in self._session.get_inputs()]
         self._outputs = [node.name for node in self._session.get_outputs()]
 
     def run(self, pool: Mapping[str, Any]) -> dict[str, Any]:
-        if missing := [name for name in self._inputs if name not in pool]:
+        if missing := [name for name in self.inputs if name not in pool]:
             raise InputError(
                 f"{self._path}: needs {missing[0]}, which no other graph gives; export the network again"
             )
-        feeds = {name: _ort_value(pool[name]) for name in self._inputs}
+        feeds = {name: _ort_value(pool[name]) for name in self.inputs}
         # OrtValues, so that skip tensors go from graph to graph without a copy.
         return dict(zip(self._outputs, self._session.run_with_ort_values(self._outputs, feeds), strict=True))
 

@@ -130,12 +130,15 @@ class Runtime(Protocol):
             frame: ``(H, W, 3)`` RGB.
         """
 
+    def for_memory(self, features: Any) -> Any:
+        """What ``memorize`` needs of features, so that the rest, which may be large, need not be held."""
+
     def memorize(self, frame: NDArray[np.uint8], features: Any, masks: Floats, others: Floats) -> MemoryEntry:
         """Turn a frame and its masks into a memory frame.
 
         Args:
             frame: ``(H, W, 3)`` RGB.
-            features: what ``encode`` gave for it.
+            features: what ``encode`` or ``for_memory`` gave for it.
             masks: ``(N, H, W)`` probability of each object, 0..1.
             others: ``(N, H, W)`` sum of the probabilities of all other objects, clamped to 0..1.
         """

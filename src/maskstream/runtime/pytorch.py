@@ -61,6 +61,10 @@ class TorchRuntime:
         features: Features = self.network.encode(self._image(frame))
         return features
 
+    def for_memory(self, features: Features) -> Features:
+        """See ``Runtime.for_memory``."""
+        return features._replace(value=features.value.new_empty(0), skips=())
+
     @torch.inference_mode()
     def memorize(
         self, frame: NDArray[np.uint8], features: Features, masks: Floats, others: Floats

@@ -200,7 +200,9 @@ class VideoSegmenter:
         frame_index = self._frame_index + 1
         seen, groups, prediction = self._look(frame, frame_index, given, self._geometry, self._last)
         is_due = self._policy.previous or self._policy.keeps(frame_index) or bool(seen.given)
-        seen = replace(seen, is_due=is_due, features=seen.features if is_due else None)
+        is_known = is_due and seen.features is not None
+        features = self._runtime.for_memory(seen.features) if is_known else None
+        seen = replace(seen, is_due=is_due, features=features)
         # Nothing above has changed the objects: a step that fails may be tried again.
         self._groups, self._frame_index = groups, frame_index
         self._last = seen if seen.ids else None
