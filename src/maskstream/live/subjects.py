@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from time import monotonic
 
 import numpy as np
@@ -11,12 +12,14 @@ from numpy.typing import NDArray
 from maskstream.errors import InputError
 from maskstream.first_mask.box import Box, from_box
 from maskstream.first_mask.clean_plate import CleanPlate
-from maskstream.first_mask.subject import SubjectFinder
+from maskstream.first_mask.subject import RULES, SubjectFinder
 from maskstream.live.pipeline import Reference
 
 Frame = NDArray[np.uint8]
 LabelMap = NDArray[np.uint8]
 
+#: Surer than for a file: a chair that is taken for somebody is a piece of the room.
+SURE = replace(RULES, least_score=0.85)
 _STEADY = 0.8  # IoU of two looks from which somebody stands still enough
 
 
@@ -46,7 +49,7 @@ class Given:
 
 
 class Automatic:
-    """The subject that a network of our own finds: people first; nobody's hand is needed.
+    """The subject that a network of our own finds, if it is sure: people first; nobody's hand is needed.
 
     Args:
         largest: only the largest part; otherwise several people are one subject.
@@ -54,7 +57,7 @@ class Automatic:
     """
 
     def __init__(self, largest: bool = False, threads: int = 1) -> None:
-        self._find = SubjectFinder(threads=threads)
+        self._find = SubjectFinder(threads=threads, rules=SURE)
         self._largest = largest
 
     def __call__(self, frame: Frame) -> LabelMap | None:

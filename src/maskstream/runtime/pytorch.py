@@ -23,7 +23,7 @@ MUCH_WORK = 2**31  #: the same, where many objects at a time are faster than few
 FEATURE_MAPS = 5  #: of the finest and widest, that exist at a time
 LIVE_SIZE = 240
 LIVE_WINDOW = 2.5
-SUBJECT_SIZE = 224
+SUBJECT_SIZE = 256
 
 
 class TorchRuntime:
