@@ -14,7 +14,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import signal
 import socket
 import subprocess
 import sys
@@ -25,7 +24,7 @@ from statistics import median, quantiles
 from threading import Thread
 from time import monotonic, sleep
 from typing import NamedTuple
-from urllib.request import urlopen
+from urllib.request import Request, urlopen
 
 import cv2
 import numpy as np
@@ -270,8 +269,7 @@ def main() -> None:
             with urlopen(f"{page}status.json", timeout=5) as answer:
                 status = json.load(answer)
         finally:
-            live.send_signal(signal.SIGINT)
-            live.wait(30)
+            end(page, live)
     rows = table(seen, used, args.minutes)
     share = camera.sent / max(1, camera.sent + camera.dropped)
     print(f"camera: {args.lines} lines, {args.fps:g} frames/s, of which {100 * share:.0f} % were taken")
@@ -289,6 +287,16 @@ def main() -> None:
         args.json.write_text(json.dumps(rows, indent=1) + "\n")
     if args.picture:
         draw_picture(args.picture, seen, used)
+
+
+def end(page: str, live: subprocess.Popen[bytes]) -> None:
+    """As its page's button does."""
+    try:
+        urlopen(Request(f"{page}quit", b"", {"X-Maskstream": "1"}), timeout=5).close()
+        live.wait(10)
+    except (OSError, subprocess.TimeoutExpired):
+        print("soak: maskstream live doesn't end when asked to", file=sys.stderr)
+        live.kill()
 
 
 def wait_for(page: str, live: subprocess.Popen[bytes]) -> None:
