@@ -110,6 +110,9 @@ class PlayedSegmenter:
         truth = np.zeros((HEIGHT, WIDTH), np.uint8) if index is None else mask_of(index)
         return Found(truth.astype(np.float32)[None])
 
+    def add_reference(self, frame, masks, ids=None):
+        self.given += 1
+
     def reset(self):
         pass
 
@@ -342,13 +345,24 @@ class Forgetful(PlayedSegmenter):
         self.knows = masks is not None or (self.knows and bool(found.low_res.any()))
         return found if self.knows else Found(np.zeros_like(found.low_res))
 
+    def add_reference(self, frame, masks, ids=None):
+        super().add_reference(frame, masks, ids)
+        self.knows = True
+
 
 class Believing(PlayedSegmenter):
-    """Takes any mask that is given for the truth."""
+    """Finds for a while whatever it was shown."""
+
+    shown, left = None, 0
 
     def step(self, frame, masks=None, ids=None):
         found = super().step(frame, masks, ids)
-        return found if masks is None else Found(masks.astype(np.float32)[None])
+        self.left -= 1
+        return found if self.left < 0 else Found(self.shown.astype(np.float32)[None])
+
+    def add_reference(self, frame, masks, ids=None):
+        super().add_reference(frame, masks, ids)
+        self.shown, self.left = masks, 3
 
 
 def test_a_subject_that_left_is_looked_for_and_found_again():
@@ -375,6 +389,21 @@ def test_a_piece_of_the_empty_room_is_not_taken_for_the_subject():
     assert not any(shows_the_room(sealed) for sealed, _ in sinks.shown)
     assert sinks.shown[-1][0].slate is None
     assert read_index(sinks.shown[-1][0].image) is not None
+
+
+def test_a_search_that_fails_is_told_and_nothing_stops():
+    def fails(frame):
+        mask = first_mask(frame)
+        if mask is None:
+            raise MemoryError
+        return mask
+
+    capture = PlayedCapture(rate=60, draw=empty_room_between)
+    pipeline, sinks = made(capture, first=fails, search_again=True)
+    assert run_until(pipeline, lambda: capture.index > 150)
+    assert pipeline.status().errors >= 1
+    assert sinks.reasons <= {Reason.STARTING, None}
+    assert not any(shows_the_room(sealed) for sealed, _ in sinks.shown)
 
 
 def test_a_mask_that_does_not_fit_ends_it_with_one_line():

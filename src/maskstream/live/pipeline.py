@@ -288,7 +288,16 @@ class LivePipeline:
                 now = monotonic()
                 if self._ladder.took(now - start, now):
                     self._segmenter.size = self._ladder.rung.size
+                if not seen.failed:
+                    self._search_safely(frame)
         self._seen.close()
+
+    def _search_safely(self, frame: Captured) -> None:
+        try:
+            self._search_again(frame, self._search)
+        except Exception:
+            logger.exception("the subject could not be looked for")
+            self._errors += 1
 
     def _failed(self, frame: Captured) -> _Seen:
         logger.exception("the network failed; the slate is shown")
@@ -320,25 +329,36 @@ class LivePipeline:
             return is_new
 
     def _find(self, frame: Captured, search: _Search) -> Found | None:
-        """Where the subject is: by the first mask at first and when it has been away; else it is followed."""
-        is_new = search.last is None
-        is_away = search.is_away and self.config.search_again
-        if self._first_mask is None or not (is_new or is_away):
+        """Where the subject is: by the first mask at first; then it is followed."""
+        if self._first_mask is None or search.last is not None:
             return self._replacer.find(frame.image)
-        if is_new or frame.captured - search.asked_at >= _RETRY:
-            search.asked_at = frame.captured
-            mask = self._first_mask(frame.image)
-            if isinstance(mask, Reference):
-                self.subjects_found += 1
-                self._replacer.show(mask.frame, mask.label_map)
-                return self._replacer.find(frame.image)
-            if mask is not None and mask.any():
-                if search.absence is None or search.absence.is_over(frame.image, mask):
-                    self.subjects_found += 1
-                    return self._replacer.find(frame.image, mask)
-            elif search.absence is not None:
-                search.absence.learn(frame.image, frame.captured)
-        return None if is_new else self._replacer.find(frame.image)
+        search.asked_at = frame.captured
+        mask = self._first_mask(frame.image)
+        if isinstance(mask, Reference):
+            self.subjects_found += 1
+            self._replacer.show(mask.frame, mask.label_map)
+            return self._replacer.find(frame.image)
+        if mask is not None and mask.any():
+            self.subjects_found += 1
+            return self._replacer.find(frame.image, mask)
+        return None
+
+    def _search_again(self, frame: Captured, search: _Search) -> None:
+        """Ask the first mask about a subject that is away; the network finds by it who has come back."""
+        absence = search.absence
+        if not (self.config.search_again and search.is_away and self._first_mask and absence):
+            return
+        if frame.captured - search.asked_at < _RETRY:
+            return
+        search.asked_at = frame.captured
+        mask = self._first_mask(frame.image)
+        if mask is None:
+            absence.learn(frame.image, frame.captured)
+            return
+        known = mask if isinstance(mask, Reference) else Reference(frame.image, mask)
+        if known.label_map.any() and absence.is_over(frame.image, known.label_map):
+            self.subjects_found += 1
+            self._replacer.show(known.frame, known.label_map)
 
     # The output's thread
 
