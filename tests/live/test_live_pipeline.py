@@ -406,6 +406,21 @@ def test_a_search_that_fails_is_told_and_nothing_stops():
     assert not any(shows_the_room(sealed) for sealed, _ in sinks.shown)
 
 
+class Unsettled(PlayedSegmenter):
+    """Can't memorise now and then."""
+
+    def settle(self):
+        if len(self.sizes) % 3 == 0:
+            raise MemoryError
+
+
+def test_memorising_that_fails_is_told_and_nothing_stops():
+    capture = PlayedCapture(rate=60)
+    pipeline, sinks = made(capture, Unsettled())
+    assert run_until(pipeline, lambda: pipeline.status().errors >= 3 and len(sinks.composites) > 20)
+    assert not any(shows_the_room(sealed) for sealed, _ in sinks.shown)
+
+
 def test_a_mask_that_does_not_fit_ends_it_with_one_line():
     def wrong(frame):
         raise InputError("mask.png: is 3x4, the stream 80x48; give a mask of that size")

@@ -149,9 +149,7 @@ class SceneSampler:
         centre, extent = warps.boxes((source > 0) & (source < VOID), aspect)
         head = self._people[which] & self._draws.chance((len(rows),), self.config.at_head)
         where = self._view(frames.shape[-2:], aspect, centre, extent, head, _whole(aspect))
-        seen = torch.empty((len(rows), 3, 1, *frames.shape[-2:]), device=self.device)
-        warps.sample_pictures(self._images.images, which, where.points, seen)
-        frames[rows] = seen[:, :, 0]
+        self._show(frames, rows, self._images, which, where)
         labels[rows] = warps.sample_labels(source, where)
 
     def _photo(self, frames: Tensor, rows: Tensor) -> None:
@@ -174,6 +172,10 @@ class SceneSampler:
         centre = part[:, 0] + self._draws.uniform((len(rows), 2), -1.0, 1.0) * part[:, 1]
         never = torch.zeros(len(rows), dtype=torch.bool, device=self.device)
         where = self._view(frames.shape[-2:], source.aspect[which], centre, 2 * part[:, 1], never, part)
+        self._show(frames, rows, source, which, where)
+
+    def _show(self, frames: Tensor, rows: Tensor, source: ImageSet, which: Tensor, where: warps.Grid) -> None:
+        """Fill frames with what a grid shows of each source."""
         seen = torch.empty((len(rows), 3, 1, *frames.shape[-2:]), device=self.device)
         warps.sample_pictures(source.images, which, where.points, seen)
         frames[rows] = seen[:, :, 0]

@@ -124,7 +124,6 @@ class _Search:
                 self.absence = None
         elif found is not None:
             self.is_away = True
-            self.absence = self.absence or Absence(frame.image, frame.captured)
 
 
 class LivePipeline:
@@ -284,19 +283,20 @@ class LivePipeline:
                 seen = self._failed(frame)
             self._seen.put(seen)
             if not seen.still and self._segmenter is not None:
-                self._segmenter.settle()  # the result is on its way, the next frame not here yet
-                now = monotonic()
-                if self._ladder.took(now - start, now):
-                    self._segmenter.size = self._ladder.rung.size
-                if not seen.failed:
-                    self._search_safely(frame)
+                self._use_the_gap(seen, self._segmenter, start)
         self._seen.close()
 
-    def _search_safely(self, frame: Captured) -> None:
+    def _use_the_gap(self, seen: _Seen, segmenter: VideoSegmenter, start: float) -> None:
+        """What can wait until a result is on its way and the next frame not here yet."""
         try:
-            self._search_again(frame, self._search)
+            segmenter.settle()
+            now = monotonic()
+            if self._ladder.took(now - start, now):
+                segmenter.size = self._ladder.rung.size
+            if not seen.failed:
+                self._search_again(seen.frame, self._search)
         except Exception:
-            logger.exception("the subject could not be looked for")
+            logger.exception("memorising or looking for the subject failed")
             self._errors += 1
 
     def _failed(self, frame: Captured) -> _Seen:
@@ -345,9 +345,9 @@ class LivePipeline:
 
     def _search_again(self, frame: Captured, search: _Search) -> None:
         """Ask the first mask about a subject that is away; the network finds by it who has come back."""
-        absence = search.absence
-        if not (self.config.search_again and search.is_away and self._first_mask and absence):
+        if not (self.config.search_again and search.is_away and self._first_mask):
             return
+        absence = search.absence = search.absence or Absence(frame.image, frame.captured)
         if frame.captured - search.asked_at < _RETRY:
             return
         search.asked_at = frame.captured
