@@ -72,7 +72,7 @@ class TrainingSources:
     def fingerprint(self) -> str:
         """Differs when other files, or files of other sizes, would be trained on."""
         stills = [[(i.name, i.paste_only, i.stamp) for i in part] for part in (self.images, self.backgrounds)]
-        videos = [(v.name, v.step, [(f.name, f.stamp) for f in v.frames]) for v in self.videos]
+        videos = [(v.name, v.step, v.weight, [(f.name, f.stamp) for f in v.frames]) for v in self.videos]
         described = repr([STILL_SIZE, VIDEO_SIZE, stills, videos])
         return hashlib.sha256(described.encode()).hexdigest()[:16]
 

@@ -318,6 +318,8 @@ def pick_frames(
         reversed.
     """
     weights = videos.length.float() ** config.video_weight_power * (videos.length >= frames)
+    if videos.weight is not None:
+        weights = weights * videos.weight
     video = draws.weighted(weights, n * _START_TRIES)
     length = videos.length[video]
     longest = (max_skip // videos.step[video]).minimum((length - 1) // (frames - 1)).clamp(min=1)

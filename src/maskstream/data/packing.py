@@ -23,7 +23,7 @@ from maskstream.errors import InputError
 
 logger = logging.getLogger(__name__)
 
-FORMAT = 1  #: raised whenever the same files would pack into other tensors
+FORMAT = 2  #: raised whenever the same files would pack into other tensors
 PROGRESS_SECONDS = 10.0
 
 
@@ -98,7 +98,7 @@ def pack_videos(
         "videos",
         height,
         width,
-        *((clip.name, clip.step, [(f.name, f.stamp) for f in clip.frames]) for clip in clips),
+        *((clip.name, clip.step, clip.weight, [(f.name, f.stamp) for f in clip.frames]) for clip in clips),
     ]
 
     def build() -> dict[str, Any]:
@@ -129,6 +129,7 @@ def pack_videos(
             "step": torch.tensor([clips[v].step for v in used]),
             "aspect": stack.aspect[[members[v][0] for v in used]],
             "names": tuple(clips[v].name for v in used),
+            "weight": torch.tensor([clips[v].weight for v in used]),
         }
 
     return VideoSet(**_cached(cache, identity, report, build))

@@ -68,11 +68,13 @@ class LabelledVideo:
         name: of the sequence.
         step: source frames between two labelled frames.
         frames: all of one size.
+        weight: how often it is drawn in training, beside one like it of weight 1.
     """
 
     name: str
     step: int
     frames: tuple[LabelledFrame, ...]
+    weight: float = 1.0
 
 
 @dataclass

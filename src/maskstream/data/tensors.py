@@ -58,6 +58,7 @@ class VideoSet:
             skip intervals are counted in source frames and divided by it.
         aspect: ``(V,)`` float32, width / height of each original.
         names: of each video; empty if unknown.
+        weight: ``(V,)`` float32, how often each is drawn beside one like it of weight 1; None: all alike.
     """
 
     frames: Tensor
@@ -67,6 +68,7 @@ class VideoSet:
     step: Tensor
     aspect: Tensor
     names: tuple[str, ...] = ()
+    weight: Tensor | None = None
 
     def __len__(self) -> int:
         return self.start.shape[0]

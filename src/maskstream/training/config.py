@@ -9,7 +9,7 @@ from typing import Any, Self
 from maskstream.data.clip_config import ClipConfig, SkipSchedule
 from maskstream.data.scene_config import SceneConfig
 from maskstream.errors import InputError
-from maskstream.network.config import STRIDE
+from maskstream.network.config import STRIDE, STRIDES
 from maskstream.network.plain_data import from_plain
 from maskstream.network.subject_config import SUBJECT_STRIDE
 
@@ -65,6 +65,10 @@ class RunConfig:
         hard_pixels: share of pixels, the hardest, that the cross-entropy counts at the end; all at the start.
         dice_weight: weight of the dice loss beside the cross-entropy.
         bfloat16: autocast.
+        trunk_rate: learning rate of the trunk, as a multiple of the others'.
+        frozen_stride: trunk stages up to this stride (2, 4, 8, 16) aren't trained; 0: all are. The finest stages
+            are the dearest ones on the way back.
+        freeze_depthwise: the trunk's depthwise filters aren't trained: on CPUs their gradients are the dearest.
         freeze_norm: keep batch norm statistics fixed, as STM does when it starts from pretrained trunks.
         save_minutes: time between checkpoints.
         seed: of everything random.
@@ -81,6 +85,9 @@ class RunConfig:
     hard_pixels: float = 0.25
     dice_weight: float = 1.0
     bfloat16: bool = True
+    trunk_rate: float = 1.0
+    frozen_stride: int = 0
+    freeze_depthwise: bool = False
     freeze_norm: bool = False
     save_minutes: float = 10.0
     seed: int = 0
@@ -90,6 +97,8 @@ class RunConfig:
             raise InputError("training: give a number of steps or a budget in minutes")
         if self.schedule not in ("cosine", "poly"):
             raise InputError(f"training: schedule is {self.schedule!r}; choose cosine or poly")
+        if self.frozen_stride not in (0, *STRIDES):
+            raise InputError(f"training: frozen_stride is {self.frozen_stride}; give 0, 2, 4, 8 or 16")
 
     def hard_share(self, progress: float) -> float:
         """Share of the pixels that the cross-entropy counts at ``progress``."""

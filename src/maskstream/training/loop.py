@@ -23,8 +23,10 @@ from maskstream.data.subjects import SceneSampler
 from maskstream.data.tensors import ImageSet, VideoSet
 from maskstream.errors import InputError
 from maskstream.network import checkpoints
+from maskstream.network.backbone import PlainTrunk, TimmTrunk
 from maskstream.network.config import NetworkConfig
 from maskstream.network.model import SegmentationNetwork
+from maskstream.network.pretrained import fold_norms
 from maskstream.network.subject import SubjectNetwork
 from maskstream.network.subject_config import SubjectConfig
 from maskstream.training.averaging import Average, Net
@@ -107,6 +109,7 @@ class TrainingLoop(ABC, Generic[Net]):
         self.network: Net = make()
         # torch's types don't know the argument memory_format.
         self.network.to(self.device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
+        _trunk(self.network).freeze(config.frozen_stride, config.freeze_depthwise)
         self.average: Average[Net] = Average(self.network, config.ema)
         self.optimizer = torch.optim.AdamW(_groups(self.network, config), lr=config.rate)
         self.generator = torch.Generator().manual_seed(config.seed + self.rank)
@@ -181,7 +184,7 @@ class TrainingLoop(ABC, Generic[Net]):
     def _train_step(self) -> tuple[float, float, int, float]:
         config, progress = self._run_config, self.progress
         for group in self.optimizer.param_groups:
-            group["lr"] = self._rate(progress)
+            group["lr"] = self._rate(progress) * group["scale"]
         if config.freeze_norm:
             _freeze_norm(self.network)
         result = self._batch(progress)
@@ -209,7 +212,7 @@ class TrainingLoop(ABC, Generic[Net]):
         """Log the means since the last report; only the first process does."""
         if log is None or not meter.steps:
             return
-        figures = meter.figures(self.progress, self.optimizer.param_groups[0]["lr"], self.world)
+        figures = meter.figures(self.progress, self._rate(self.progress), self.world)
         log.write(self.step, figures)
         logger.info("%s", _line(self.step, self.progress, self.seconds, figures))
 
@@ -461,15 +464,27 @@ def _autocast(device: torch.device, config: RunConfig) -> AbstractContextManager
     return torch.autocast(device.type, torch.bfloat16) if config.bfloat16 else nullcontext()
 
 
-def _groups(network: nn.Module, config: RunConfig) -> list[dict[str, Any]]:
-    """Weight decay on convolution weights, none on biases, norms and the temperature."""
-    decayed: list[Tensor] = []
-    free: list[Tensor] = []
+def _trunk(network: SegmentationNetwork | SubjectNetwork) -> PlainTrunk | TimmTrunk:
+    """What a network sees with."""
+    encoder = network.image_encoder if isinstance(network, SegmentationNetwork) else network
+    trunk: PlainTrunk | TimmTrunk = encoder.trunk
+    return trunk
+
+
+def _groups(network: SegmentationNetwork | SubjectNetwork, config: RunConfig) -> list[dict[str, Any]]:
+    """Weight decay on convolution weights, none on biases, norms and the temperature; the trunk at its rate."""
+    trunk = {id(parameter) for parameter in _trunk(network).parameters()}
+    groups: dict[tuple[bool, bool], list[Tensor]] = {}
     for parameter in network.parameters():
-        (decayed if parameter.ndim > 1 else free).append(parameter)
+        if parameter.requires_grad:
+            groups.setdefault((id(parameter) in trunk, parameter.ndim > 1), []).append(parameter)
     return [
-        {"params": decayed, "weight_decay": config.weight_decay},
-        {"params": free, "weight_decay": 0.0},
+        {
+            "params": parameters,
+            "weight_decay": config.weight_decay if decayed else 0.0,
+            "scale": config.trunk_rate if of_trunk else 1.0,
+        }
+        for (of_trunk, decayed), parameters in sorted(groups.items(), key=lambda group: group[0])
     ]
 
 
@@ -481,7 +496,11 @@ def _freeze_norm(network: nn.Module) -> None:
 
 def _started(start: Path, config: NetworkConfig) -> SegmentationNetwork:
     network = checkpoints.load(start)
-    if network.config != replace(config, name=network.config.name, pretrained=False):
+    if network.config.trunk_norm and not config.trunk_norm:
+        fold_norms(_trunk(network))
+        network.config = replace(network.config, trunk_norm=False)
+    wanted = replace(config, name=network.config.name, pretrained=network.config.pretrained)
+    if network.config != wanted:
         raise InputError(
             f"{start}: holds another network, {network.config.name!r}; train that, or start afresh"
         )
