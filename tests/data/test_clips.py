@@ -161,6 +161,12 @@ def test_short_videos_clamp_the_gap_and_shorter_ones_are_left_out():
     assert set(which.diff(dim=1).unique().tolist()) == {1, 2}
 
 
+def test_videos_are_drawn_by_their_weights():
+    videos = replace(films((20, 20), (1, 1)), weight=torch.tensor([3.0, 1.0]))
+    video, _ = draw_frames(videos, n=2000)
+    assert 0.7 < (video == 0).float().mean() < 0.8
+
+
 def test_every_start_is_as_likely_as_another():
     _, which = draw_frames(films((20,), (1,)), n=3000, max_skip=1, reverse=0)
     counts = which[:, 0].bincount(minlength=18)

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from maskstream.data.coco import coco_images
-from maskstream.data.collection import open_data_folder
+from maskstream.data.collection import DEVELOPMENT, open_data_folder
 from maskstream.data.davis import davis_videos
 from maskstream.data.files import index_files
 from maskstream.data.folders import background_images, folder_videos, matte_images, static_images
@@ -336,6 +336,26 @@ class TestDataFolder:
         assert not {"tennis", "too-short"} & {video.name for video in found.train_videos}
         assert [name for name, _ in found.report.problems] == ["too-short", "tennis", "too-short"]
 
+    def test_listed_sequences_are_held_out_of_training(self, parts, tmp_path):
+        held = sorted(DEVELOPMENT)[0]
+        build = tmp_path / "held"
+        write_sequence(build / "t2", held, range(3))
+        to_tar(build / "t2", parts / "video-train-3.tar")
+        found = open_data_folder(parts)
+        assert [video.name for video in found.dev_videos] == ["tennis", held]
+        assert held not in {video.name for video in found.train_videos}
+        assert found.report.skipped == 3
+
+    def test_what_lies_far_apart_is_stepped_and_weighted(self, parts, tmp_path):
+        build = tmp_path / "far"
+        write_sequence(build / "t2", "desk-9", range(3))
+        write_sequence(build / "t2", "bms26-x", range(10, 40, 10))
+        to_tar(build / "t2", parts / "video-train-3.tar")
+        videos = {video.name: video for video in open_data_folder(parts).train_videos}
+        assert (videos["desk-9"].step, videos["desk-9"].weight) == (25, 2.0)
+        assert (videos["bms26-x"].step, videos["bms26-x"].weight) == (10, 1.0)
+        assert videos["horse"].weight == 1.0
+
     def test_unpacked_parts_are_the_same(self, parts):
         packed = open_data_folder(parts)
         with tarfile.open(parts / "video-train-0.tar") as archive:
@@ -362,10 +382,15 @@ class TestDataFolder:
     @pytest.mark.data
     def test_the_real_folder_is_read_whole(self, data_folder):
         found = open_data_folder(data_folder)
-        assert len(found.images) == 8777
-        assert (len(found.train_videos), sum(len(v.frames) for v in found.train_videos)) == (39, 1923)
-        assert (len(found.dev_videos), sum(len(v.frames) for v in found.dev_videos)) == (5, 366)
-        assert (len(found.backgrounds), len(found.mattes)) == (98, 40)
+        training = {video.name for video in found.train_videos}
+        judging = {video.name for video in found.dev_videos}
+        assert not training & judging
+        assert judging >= {"breakdance-flare", "car-turn", "mallard-fly", "scooter-gray", "tennis"}
+        assert len(training) > 2 * len(judging)
+        assert min(map(len, (found.images, found.backgrounds, found.mattes))) > 30
         assert found.report.skipped == 0
-        assert sum(video.step == 5 for video in found.train_videos) == 12
+        steps = {video.name: video.step for video in (*found.train_videos, *found.dev_videos)}
+        assert steps["bear"] == 1
+        assert steps["tennis"] == 1
+        assert all(step == 5 for name, step in steps.items() if name.startswith("ytvos-"))
         assert all(not labels.all() for _, labels in (item.load() for item in found.images[::500]))

@@ -246,3 +246,31 @@ def test_two_processes_stay_in_step_and_resume_as_one_run(tmp_path):
         mine, yours = (torch.load(tmp_path / f"clips-through-{step}-{rank}.pt") for rank in (0, 1))
         assert mine.shape != yours.shape or not torch.equal(mine, yours)
     assert len(log_of(tmp_path / "through")) == 1
+
+
+def test_frozen_stages_stay_and_the_trunk_has_a_rate_of_its_own(data, tmp_path):
+    config = replace(RUN, frozen_stride=4, trunk_rate=0.1)
+    trainer = Trainer(LIGHT, data, config, tmp_path)
+    trunk = trainer.network.image_encoder.trunk
+    before = {name: each.clone() for name, each in trunk.named_parameters()}
+    rates = []
+    watch(trainer, lambda step: rates.append({g["scale"]: g["lr"] for g in trainer.optimizer.param_groups}))
+    trainer.run()
+    moved = {
+        name.split(".")[1] for name, each in trunk.named_parameters() if not torch.equal(each, before[name])
+    }
+    assert moved == {"2", "3"}  # the stages at 1/8 and 1/16
+    assert rates[-1][0.1] == pytest.approx(0.1 * rates[-1][1.0])
+
+
+def test_a_run_without_norms_starts_from_weights_with_norms(data, tmp_path):
+    normed = replace(LIGHT, backbone="efficientnet_lite0")
+    folded = replace(normed, trunk_norm=False)
+    start = tmp_path / "start.safetensors"
+    checkpoints.save(SegmentationNetwork(normed), start)
+    trainer = Trainer(folded, data, RUN, tmp_path / "run", start=start)
+    trunk = trainer.network.image_encoder.trunk
+    assert not any(isinstance(each, torch.nn.BatchNorm2d) for each in trunk.modules())
+    assert checkpoints.load(start).config == normed
+    with pytest.raises(InputError, match="holds another network"):
+        Trainer(replace(folded, key_dim=24), data, RUN, tmp_path / "other", start=start)

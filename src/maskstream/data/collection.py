@@ -26,8 +26,8 @@ SPARSE_STEPS = {"ytvos-": 5, "desk-": 25, "panda-": 25}
 #: and two places that many sequences show.
 WEIGHTS = {"desk-": 2.0, "spbstu-": 2.0, "xiph-": 0.25, "cdnet-": 0.25}
 
-#: Held out of ``video-train*`` to judge by, one in six, of each kind: people and animals in fast motion, thin and
-#: small things, look-alikes, several objects, sparse labels.
+#: Held out of ``video-train*`` to judge by, one in six, of each kind: people and animals in fast motion, thin
+#: and small things, look-alikes, several objects, sparse labels.
 DEVELOPMENT = frozenset(
     {
         "bms26-cars4",

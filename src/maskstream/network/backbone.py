@@ -173,7 +173,6 @@ class TimmTrunk(nn.Module):
                 features.append(x)
         return dict(zip(self.strides, features, strict=True))
 
-
     def freeze(self, stride: int, depthwise: bool) -> None:
         """Train no stage up to ``stride`` (0: all are), and with ``depthwise`` no depthwise filter.
 
@@ -188,7 +187,9 @@ class TimmTrunk(nn.Module):
         if not stride:
             return
         if not isinstance(getattr(self.body, "blocks", None), nn.Sequential):
-            raise InputError(f"stages up to 1/{stride} of this backbone can't be frozen; set frozen_stride to 0")
+            raise InputError(
+                f"stages up to 1/{stride} of this backbone can't be frozen; set frozen_stride to 0"
+            )
         for name, child in self.body.named_children():
             if name != "blocks":  # the stem, at 1/2
                 child.requires_grad_(False)

@@ -31,8 +31,8 @@ def published_weights(name: str) -> Path | None:
 def load_published(body: nn.Module, whole: nn.Module, path: Path) -> None:
     """Give a trunk the published weights; its input must then be normalised by ``MEAN`` and ``STD``.
 
-    The published tensors stand in the order of timm's. The epsilon of the norms, which differs, is folded into
-    their variances.
+    The published tensors stand in the order of timm's. The epsilon of the norms, which differs, is folded
+    into their variances.
 
     Args:
         body: feature network of timm's EfficientNet family.
@@ -73,7 +73,8 @@ def fold_norms(module: nn.Module) -> None:
 
 
 def _fold(conv: nn.Conv2d, norm: nn.BatchNorm2d) -> None:
-    assert norm.running_mean is not None and norm.running_var is not None
+    assert norm.running_mean is not None
+    assert norm.running_var is not None
     with torch.no_grad():
         scale = norm.weight / (norm.running_var + norm.eps).sqrt()
         bias = norm.running_mean.neg() if conv.bias is None else conv.bias - norm.running_mean

@@ -66,9 +66,10 @@ class RunConfig:
         dice_weight: weight of the dice loss beside the cross-entropy.
         bfloat16: autocast.
         trunk_rate: learning rate of the trunk, as a multiple of the others'.
-        frozen_stride: trunk stages up to this stride (2, 4, 8, 16) aren't trained; 0: all are. The finest stages
-            are the dearest ones on the way back.
-        freeze_depthwise: the trunk's depthwise filters aren't trained: on CPUs their gradients are the dearest.
+        frozen_stride: trunk stages up to this stride (2, 4, 8, 16) aren't trained; 0: all are. The finest
+            ones are the dearest on the way back.
+        freeze_depthwise: the trunk's depthwise filters aren't trained; on CPUs their gradients are
+            the dearest of all.
         freeze_norm: keep batch norm statistics fixed, as STM does when it starts from pretrained trunks.
         save_minutes: time between checkpoints.
         seed: of everything random.

@@ -472,7 +472,7 @@ def _trunk(network: SegmentationNetwork | SubjectNetwork) -> PlainTrunk | TimmTr
 
 
 def _groups(network: SegmentationNetwork | SubjectNetwork, config: RunConfig) -> list[dict[str, Any]]:
-    """Weight decay on convolution weights, none on biases, norms and the temperature; the trunk at its rate."""
+    """Weight decay on convolution weights, none on biases, norms and temperature; the trunk at its rate."""
     trunk = {id(parameter) for parameter in _trunk(network).parameters()}
     groups: dict[tuple[bool, bool], list[Tensor]] = {}
     for parameter in network.parameters():
