@@ -27,9 +27,9 @@ from typing import Any, TypeVar
 
 import cv2
 import numpy as np
+from person_peer import person_peer
 
 from maskstream.background.sources import open_background
-from maskstream.cli._live_bench import person_peer
 from maskstream.data.drawn import draw_clip
 from maskstream.replacement.pipeline import pipelined
 from maskstream.replacement.replacer import BackgroundReplacer, Found

@@ -29,7 +29,7 @@ from urllib.request import Request, urlopen
 import cv2
 import numpy as np
 
-from maskstream.live.synthetic import FIGURE, HEAD, draw_room
+from maskstream.live.sources.drawn_room import FIGURE, HEAD, draw_room
 
 FRAMES = 256  #: different ones; then they begin again
 ROWS, COLUMNS = 2, 4  #: of the board; its squares are the bits of a frame's number

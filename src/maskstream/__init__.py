@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from maskstream.background.compositor import CompositeConfig
     from maskstream.background.sources import open_background
     from maskstream.errors import InputError
+    from maskstream.live.session import LiveOptions, LiveSession
     from maskstream.matte.config import KeyConfig, MatteConfig
     from maskstream.replacement.replacer import BackgroundReplacer, Kept
     from maskstream.runtime.load import load_model
@@ -28,6 +29,8 @@ _HOMES = {
     "InputError": "maskstream.errors",
     "Kept": "maskstream.replacement.replacer",
     "KeyConfig": "maskstream.matte.config",
+    "LiveOptions": "maskstream.live.session",
+    "LiveSession": "maskstream.live.session",
     "MatteConfig": "maskstream.matte.config",
     "Member": "maskstream.streaming.ensemble",
     "MemoryPolicy": "maskstream.streaming.memory",
@@ -47,6 +50,8 @@ __all__ = [
     "InputError",
     "Kept",
     "KeyConfig",
+    "LiveOptions",
+    "LiveSession",
     "MatteConfig",
     "Member",
     "MemoryPolicy",

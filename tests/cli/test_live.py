@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from maskstream.cli.__main__ import main, parser
-from maskstream.cli._live_session import LiveSession
+from maskstream.cli.__main__ import main
 from maskstream.live.guard import Reason
-from maskstream.live.synthetic import draw_frame, draw_room, figure_mask
+from maskstream.live.session import LiveOptions, LiveSession
+from maskstream.live.sources.drawn_room import draw_frame, draw_room, figure_mask
 from maskstream.masks.palette import write_label_map
 from maskstream.runtime import load
 from maskstream.video.read import read_video
@@ -36,14 +36,39 @@ def live(*options):
     return main(["live", SOURCE, *map(str, options)])
 
 
-def session_of(*options):
-    return LiveSession(parser().parse_args(["live", SOURCE, *map(str, options), "-q"]))
+class Seen:
+    """A sink that keeps what it is shown, and lets others wait for a picture."""
+
+    def __init__(self):
+        self.name = "seen"
+        self._changed = threading.Condition()
+        self._last = None
+
+    def open(self, size, fps, audio):
+        pass
+
+    def show(self, sealed, time):
+        with self._changed:
+            self._last = sealed
+            self._changed.notify_all()
+
+    def close(self):
+        pass
+
+    def wait_for(self, condition, limit=20):
+        with self._changed:
+            return self._changed.wait_for(lambda: self._last is not None and condition(self._last), limit)
+
+
+def session_of(*outputs, on_stage=lambda name: None, **options):
+    seen = Seen()
+    session = LiveSession(LiveOptions(source=SOURCE, outputs=[*outputs, seen], **options), on_stage=on_stage)
+    session.seen = seen
+    return session
 
 
 def run_while(session, use, limit=60.0):
     """Run a session in a thread, and use it from this one once composites leave."""
-    first = threading.Event()
-    session.on_composite = lambda sealed: first.set()
     errors = []
 
     def run():
@@ -55,7 +80,7 @@ def run_while(session, use, limit=60.0):
     thread = threading.Thread(target=run, daemon=True)
     thread.start()
     try:
-        while not first.wait(0.1):
+        while not session.seen.wait_for(lambda sealed: sealed.slate is None, 0.1):
             assert thread.is_alive(), errors
         use(session)
     finally:
@@ -77,11 +102,11 @@ def test_a_recording_shows_the_subject_before_the_background_and_never_the_room(
 
 
 def test_milestones_come_in_order(here):
-    session = session_of("--mask", "figure.png", "--background", "blur", "-o", "page:0")
-    run_while(session, lambda session: None)
-    times = list(session.milestones.values())
-    assert times == sorted(times)
-    assert list(session.milestones)[-1] == "first composite"
+    reached = []
+    run_while(session_of(mask="figure.png", background="blur", on_stage=reached.append), lambda session: None)
+    assert reached[0] == "source asked for"
+    assert reached[-1] == "first picture"
+    assert len(set(reached)) == len(reached)
 
 
 def ask(address, path, body=None, header="1"):
@@ -95,16 +120,14 @@ def ask(address, path, body=None, header="1"):
 
 def test_the_page_controls_the_stream(here):
     Image.new("RGB", (16, 9), (255, 255, 0)).save("yellow.png")
-    session = session_of("--mask", "figure.png", "--background", "#0000ff", "-o", "page:0", "--lost", "never")
+    session = session_of("page:0", mask="figure.png", background="#0000ff", lost_seconds=None)
     seen = []
 
     def wait_for(condition):
-        met = threading.Event()
-        session.pipeline.on_picture = lambda sealed: condition(sealed) and met.set()
-        seen.append(met.wait(20))
+        seen.append(session.seen.wait_for(condition))
 
     def use(session):
-        address = next(iter(session._sinks.places.values()))
+        address = session.places["page:0"]
         assert ask(address, "/status.json")["source"] == "live"
         ask(address, "/background", "yellow.png")
         wait_for(lambda sealed: tuple(sealed.image[5, 5]) == (255, 255, 0))
@@ -125,7 +148,7 @@ def test_the_page_controls_the_stream(here):
             assert message in json.loads(refused.value.read())["error"]
         with pytest.raises(urllib.error.HTTPError):
             ask(address, "/quit", "", header=None)
-        assert session.pipeline.status().frames_a_second > 0
+        assert session.status.frames_a_second > 0
         ask(address, "/quit", "")
 
     run_while(session, use)
@@ -209,5 +232,5 @@ def test_who_was_followed_is_known_the_next_time(here, monkeypatch, capsys):
     kept = [path for path in (here / "cache").rglob("*") if path.is_file()]
     assert len(kept) == 1
     assert str(kept[0]) in capsys.readouterr().err
-    session = session_of("--last", "--background", "blur", "-o", "page:0")
+    session = session_of(subject="last", background="blur")
     run_while(session, lambda session: None)

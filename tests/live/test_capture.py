@@ -13,7 +13,7 @@ from maskstream.errors import InputError
 from maskstream.live import capture as room
 from maskstream.live.audio import AudioTap
 from maskstream.live.capture import Capture, Health
-from maskstream.live.sources import SourceEnded, SourceError
+from maskstream.live.sources.source import SourceEnded, SourceError
 
 PATIENT = 20.0  # seconds until a test gives up
 

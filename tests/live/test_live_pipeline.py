@@ -148,7 +148,7 @@ def made(capture=None, segmenter=None, first=first_mask, matte=PLAIN, **config):
     slate = np.full((HEIGHT, WIDTH, 3), SLATE, np.uint8)
     config = LiveConfig(rest=config.pop("rest", False), **config)
     capture = capture or PlayedCapture()
-    return LivePipeline(capture, replacer, segmenter, first, slate, sinks, config), sinks
+    return LivePipeline(capture, replacer, first, slate, sinks, config), sinks
 
 
 def run_until(pipeline, done, limit=20.0):
@@ -200,7 +200,7 @@ def test_mask_n_is_on_frame_n_however_slow_the_network_is():
         index = read_index(sealed.image)
         expected = np.where(mask_of(index)[..., None] > 0, picture(index), BACKGROUND)
         assert np.array_equal(sealed.image, expected)  # to a pixel
-    assert pipeline.status().dropped > 0
+    assert pipeline.status.dropped > 0
 
 
 def test_the_room_never_leaves_whatever_fails_at_whichever_stage():
@@ -217,7 +217,7 @@ def test_the_room_never_leaves_whatever_fails_at_whichever_stage():
         return first_mask(frame)
 
     pipeline, sinks = made(PlayedCapture(rate=1000), segmenter, sometimes)
-    replacer = pipeline._replacer
+    replacer = pipeline._output._replacer
     for owner, name in ((replacer, "_matting"), (replacer, "_compositor"), (replacer.background, "at")):
         original = getattr(owner, name)
 
@@ -231,7 +231,7 @@ def test_the_room_never_leaves_whatever_fails_at_whichever_stage():
     assert run_until(pipeline, lambda: len(sinks.shown) > 2000, limit=60)
     assert not any(shows_the_room(sealed) for sealed, _ in sinks.shown)
     assert {None, Reason.ERROR} <= sinks.reasons
-    assert pipeline.status().errors > 100
+    assert pipeline.status.errors > 100
 
 
 def test_a_network_that_hangs_is_covered_by_the_slate():
@@ -401,7 +401,7 @@ def test_a_search_that_fails_is_told_and_nothing_stops():
     capture = PlayedCapture(rate=60, draw=empty_room_between)
     pipeline, sinks = made(capture, first=fails, search_again=True)
     assert run_until(pipeline, lambda: capture.index > 150)
-    assert pipeline.status().errors >= 1
+    assert pipeline.status.errors >= 1
     assert sinks.reasons <= {Reason.STARTING, None}
     assert not any(shows_the_room(sealed) for sealed, _ in sinks.shown)
 
@@ -417,7 +417,7 @@ class Unsettled(PlayedSegmenter):
 def test_memorising_that_fails_is_told_and_nothing_stops():
     capture = PlayedCapture(rate=60)
     pipeline, sinks = made(capture, Unsettled())
-    assert run_until(pipeline, lambda: pipeline.status().errors >= 3 and len(sinks.composites) > 20)
+    assert run_until(pipeline, lambda: pipeline.status.errors >= 3 and len(sinks.composites) > 20)
     assert not any(shows_the_room(sealed) for sealed, _ in sinks.shown)
 
 
@@ -457,18 +457,10 @@ def test_it_ends_when_the_source_does():
     assert sinks.composites
 
 
-def test_each_new_picture_is_told():
-    pipeline, sinks = made()
-    told = []
-    pipeline.on_picture = told.append
-    assert run_until(pipeline, lambda: len(sinks.composites) > 10)
-    assert [id(sealed) for sealed in told] == list(dict.fromkeys(id(sealed) for sealed, _ in sinks.shown))
-
-
 def test_the_status_line_says_that_the_room_is_hidden():
     pipeline, sinks = made()
-    assert "slate: no mask yet" in pipeline.status().line
+    assert "slate: no mask yet" in pipeline.status.line
     assert run_until(pipeline, lambda: len(sinks.composites) > 20)
-    line = pipeline.status().line
+    line = pipeline.status.line
     assert "room hidden: yes" in line
     assert "ms late" in line

@@ -18,10 +18,13 @@ import numpy as np
 import pytest
 
 from maskstream.errors import InputError
-from maskstream.live import devices, synthetic
 from maskstream.live.capture import Capture, Health
-from maskstream.live.sources import Request, SourceError, open_source
-from maskstream.live.streams import Clock, DeviceFeed, network_options
+from maskstream.live.sources import devices, drawn_room
+from maskstream.live.sources.clock import Clock
+from maskstream.live.sources.devices import DeviceFeed
+from maskstream.live.sources.network import network_options
+from maskstream.live.sources.open import open_source
+from maskstream.live.sources.source import Request, SourceError
 from maskstream.video.colour import ColourTags
 
 PATIENT = 20.0  # seconds until a test gives up
@@ -38,11 +41,11 @@ def write_clip(target, seconds=1.0, container=None, options=None, sound=True, st
         if rotation:
             video.set_display_rotation(rotation)
         audio = output.add_stream("mp2", rate=48000) if sound else None
-        room, begun, samples = synthetic.draw_room(WIDTH, HEIGHT), time.monotonic(), 0
+        room, begun, samples = drawn_room.draw_room(WIDTH, HEIGHT), time.monotonic(), 0
         for index in range(round(seconds * FPS)):
             if paced and stop.wait(max(0.0, begun + index / FPS - time.monotonic())):
                 break
-            frame = av.VideoFrame.from_ndarray(synthetic.draw_frame(room, index), format="rgb24")
+            frame = av.VideoFrame.from_ndarray(drawn_room.draw_frame(room, index), format="rgb24")
             frame.pts, frame.time_base = index, Fraction(1, FPS)
             output.mux(video.encode(frame))
             while audio is not None and samples < (index + 1) * 48000 // FPS:
@@ -138,17 +141,17 @@ def test_every_protocol_has_a_time_limit(scheme):
 
 @pytest.mark.parametrize("index", [0, 1, 1000, 2**24 - 1])
 def test_a_drawn_frame_tells_its_index_at_any_size(index):
-    frame = synthetic.draw_frame(synthetic.draw_room(1280, 720), index)
-    assert synthetic.read_index(frame) == index
-    assert synthetic.read_index(cv2.resize(frame, (427, 240), interpolation=cv2.INTER_AREA)) == index
-    assert synthetic.read_index(cv2.resize(frame, (1920, 1080))) == index
+    frame = drawn_room.draw_frame(drawn_room.draw_room(1280, 720), index)
+    assert drawn_room.read_index(frame) == index
+    assert drawn_room.read_index(cv2.resize(frame, (427, 240), interpolation=cv2.INTER_AREA)) == index
+    assert drawn_room.read_index(cv2.resize(frame, (1920, 1080))) == index
 
 
 def test_the_drawn_figure_is_where_its_mask_says_and_leaves_and_returns():
-    room, sizes = synthetic.draw_room(WIDTH, HEIGHT), []
-    for index in range(0, round(synthetic.WALK * FPS), 10):
-        mask = synthetic.figure_mask(WIDTH, HEIGHT, index, FPS)
-        frame = synthetic.draw_frame(room, index, FPS)
+    room, sizes = drawn_room.draw_room(WIDTH, HEIGHT), []
+    for index in range(0, round(drawn_room.WALK * FPS), 10):
+        mask = drawn_room.figure_mask(WIDTH, HEIGHT, index, FPS)
+        frame = drawn_room.draw_frame(room, index, FPS)
         body = HEIGHT - max(4, HEIGHT // 32)  # above the strip
         assert np.array_equal((frame != room).any(axis=2)[:body], mask[:body] > 0)
         sizes.append(int(mask.sum()))
@@ -156,7 +159,7 @@ def test_the_drawn_figure_is_where_its_mask_says_and_leaves_and_returns():
     assert sizes[0] > 0.05 * WIDTH * HEIGHT
     assert sizes[-1] > 0.05 * WIDTH * HEIGHT
     assert away == list(range(away[0], away[-1] + 1))
-    assert len(away) * 10 / FPS >= synthetic.AWAY - 0.5
+    assert len(away) * 10 / FPS >= drawn_room.AWAY - 0.5
 
 
 def test_the_drawn_source_comes_in_real_time_and_tells_the_time():
@@ -164,7 +167,7 @@ def test_the_drawn_source_comes_in_real_time_and_tells_the_time():
         assert capture.wait_ready(PATIENT)
         assert (capture.size, capture.frame_rate) == ((WIDTH, HEIGHT), FPS)
         taken = [capture.frames.get(PATIENT) for _ in range(15)]
-        shown = [synthetic.read_index(frame.image) for frame in taken]
+        shown = [drawn_room.read_index(frame.image) for frame in taken]
         assert all(a < b for a, b in pairwise(shown))
         seconds = taken[-1].captured - taken[0].captured
         assert seconds > (shown[-1] - shown[0]) / FPS - 0.2  # never early
@@ -175,7 +178,7 @@ def test_a_file_is_shown_in_real_time_to_its_last_frame(clip):
     with closing(Capture(clip)) as capture:
         frames = frames_until_end(capture)
         assert time.monotonic() - begun > 0.9  # of its second
-        shown = [synthetic.read_index(frame.image) for frame in frames]
+        shown = [drawn_room.read_index(frame.image) for frame in frames]
         assert shown[-1] == FPS - 1
         assert all(a < b for a, b in pairwise(shown))
         due = [frames[0].captured + (index - shown[0]) / FPS for index in shown]
@@ -185,11 +188,11 @@ def test_a_file_is_shown_in_real_time_to_its_last_frame(clip):
 
 def test_a_looped_file_begins_again_without_a_gap_in_its_stamps(clip):
     with closing(Capture(clip, loop=True)) as capture:
-        shown = [synthetic.read_index((frame := capture.frames.get(PATIENT)).image)]
+        shown = [drawn_room.read_index((frame := capture.frames.get(PATIENT)).image)]
         first = frame.captured
         while sum(b < a for a, b in pairwise(shown)) < 2:
             frame = capture.frames.get(PATIENT)
-            shown.append(synthetic.read_index(frame.image))
+            shown.append(drawn_room.read_index(frame.image))
         assert frame.captured - first > 1.5  # two beginnings later
         assert capture.health is Health.LIVE
 
@@ -202,7 +205,7 @@ def test_the_sound_of_a_file_is_on_the_clock_of_its_frames(clip):
         assert rate == 48000
         gaps = [b.captured - a.captured - a.frame.samples / rate for a, b in pairwise(heard)]
         assert max(map(abs, gaps)) < 0.005
-        began = frames[0].captured - synthetic.read_index(frames[0].image) / FPS
+        began = frames[0].captured - drawn_room.read_index(frames[0].image) / FPS
         assert abs(heard[0].captured - began) < 0.3
         assert 0.8 < capture.audio.seconds < 1.2
 
@@ -249,7 +252,7 @@ def test_a_network_stream_is_shown_lost_and_found_again():
             assert capture.wait_ready(PATIENT)
             assert capture.size == (WIDTH, HEIGHT)
             frames = [capture.frames.get(PATIENT) for _ in range(10)]
-            shown = [synthetic.read_index(frame.image) for frame in frames]
+            shown = [drawn_room.read_index(frame.image) for frame in frames]
             assert all(a < b for a, b in pairwise(shown))
             wait_for(lambda: capture.audio is not None and capture.audio.seconds > 0.2)
             heard = capture.audio.reader().take()
@@ -324,7 +327,7 @@ def test_a_stream_in_segments_is_shown_in_real_time(tmp_path):
         with closing(Capture(f"http://127.0.0.1:{server.server_port}/live.m3u8")) as capture:
             frames = frames_until_end(capture)
             assert frames[-1].captured - frames[0].captured > 0.8
-            assert synthetic.read_index(frames[-1].image) == FPS - 1
+            assert drawn_room.read_index(frames[-1].image) == FPS - 1
         server.shutdown()
 
 

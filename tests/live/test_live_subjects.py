@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from maskstream.errors import InputError
-from maskstream.live.pipeline import Reference
-from maskstream.live.subjects import Chosen, Given, SteppedOut
+from maskstream.live.finder import ReferenceFrame
+from maskstream.live.first_masks import BoxedObject, CleanPlateSubject, MarkedFrame
 
 
 def room(noise=2):
@@ -19,25 +19,25 @@ def with_person(frame):
 
 def test_a_given_mask_is_of_the_first_frame_whichever_is_at_hand():
     first, mask = room(), np.ones((90, 160), np.uint8)
-    reference = Given(first, mask, "mask.png")(with_person(room()))
-    assert isinstance(reference, Reference)
+    reference = MarkedFrame(first, mask, "mask.png")(with_person(room()))
+    assert isinstance(reference, ReferenceFrame)
     assert reference.frame is first
 
 
 def test_a_mask_of_another_size_is_refused_with_both_sizes():
     with pytest.raises(InputError, match=r"mask\.png: is 20x10, the stream 160x90"):
-        Given(room(), np.ones((10, 20), np.uint8), "mask.png")
+        MarkedFrame(room(), np.ones((10, 20), np.uint8), "mask.png")
 
 
 def test_a_box_marks_what_is_in_it():
-    mask = Chosen((55, 15, 50, 75))(with_person(room()))
+    mask = BoxedObject((55, 15, 50, 75))(with_person(room()))
     assert mask[50, 80] == 1
     assert not mask[:, :50].any()
 
 
 def test_who_comes_into_the_empty_room_is_marked_after_two_looks_agree():
     told = []
-    stepped_out = SteppedOut(told.append, seconds=(0.0, 0.0))
+    stepped_out = CleanPlateSubject(told.append, seconds=(0.0, 0.0))
     for _ in range(5):
         stepped_out._plate.learn(room())
     assert stepped_out(room()) is None
@@ -51,7 +51,7 @@ def test_who_comes_into_the_empty_room_is_marked_after_two_looks_agree():
 
 def test_while_the_user_steps_out_nothing_is_learnt():
     told = []
-    stepped_out = SteppedOut(told.append, seconds=(60.0, 1.0))
+    stepped_out = CleanPlateSubject(told.append, seconds=(60.0, 1.0))
     assert stepped_out(with_person(room())) is None
     assert stepped_out._plate.frames == 0
     assert "within 60 seconds" in told[0]

@@ -305,3 +305,19 @@ def test_members_that_an_error_has_parted_are_not_averaged(monkeypatch: pytest.M
 def test_an_unknown_network_is_told_with_those_that_there_are() -> None:
     with pytest.raises(InputError, match=", ".join(load.shipped_models())):
         EnsembleSegmenter.of(["live", "nonesuch"])
+
+
+def test_another_size_keeps_the_ratios_of_the_members() -> None:
+    runtime = ColourRuntime()
+    ensemble = EnsembleSegmenter.of([runtime], scales=[1.0, 1.5], size=64)
+    assert ensemble.size == 64
+    ensemble.size = 32
+    assert [member.segmenter.size for member in ensemble.members] == [32, 48]
+
+
+def test_settling_memorises_now_what_the_next_step_would() -> None:
+    frame, labels = moving(0)
+    ensemble = EnsembleSegmenter.of([ColourRuntime()], flip=True)
+    ensemble.step(frame, labels)
+    ensemble.settle()
+    assert all(frames for member in ensemble.members for frames in member.segmenter.memory_frames.values())

@@ -8,24 +8,23 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
-from importlib import import_module
 from pathlib import Path
 from statistics import median, quantiles
 from threading import Event, Timer
 from time import monotonic, process_time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from maskstream.errors import InputError
+from maskstream.live.session import LiveOptions, LiveSession
 
 if TYPE_CHECKING:
-    from maskstream.cli._live_session import LiveSession
+    from maskstream.live.audio import AudioTap
     from maskstream.live.guard import Sealed
-    from maskstream.replacement.replacer import BackgroundReplacer
+    from maskstream.live.status import Status
 
 _BEGAN = "MASKSTREAM_BENCH_BEGAN"  # monotonic seconds at which a child was started
 _WARM_UP = 3.0  # seconds of a stream that don't count
 _BACKGROUNDS = ("#204060", "#402060")
-_PEER_SIZE = (256, 144)  # (width, height) of the peer's network
 _LIMIT = 120.0  # seconds for a child
 
 
@@ -65,8 +64,7 @@ def live(sizes: list[int], seconds: float, threads: int, as_json: bool) -> None:
         raise InputError(f"--seconds is {seconds:g}; give 1 or more")
     rows = []
     for lines in sizes:
-        for name, what in (("maskstream", "ours"), ("person-only peer", "peer")):
-            rows.append({"lines": lines, "stream": name, **_child("_stream", lines, seconds, threads, what)})
+        rows.append({"lines": lines, "stream": "moving, 30/s", **_child("_stream", lines, seconds, threads)})
     rows.append({"lines": 720, "stream": "nothing moves, 15/s", **_child("_idle", seconds, threads)})
     if as_json:
         print(json.dumps(rows))
@@ -75,9 +73,6 @@ def live(sizes: list[int], seconds: float, threads: int, as_json: bool) -> None:
     print("| lines | stream | frames/s | latency, ms | 95 in 100, ms | of a core | rung at the end |")
     print("| --: | --- | --: | --: | --: | --: | --- |")
     for row in rows:
-        if row.get("absent"):
-            print(f"| {row['lines']} | {row['stream']} | {row['absent']} | | | | |")
-            continue
         late = [f"{1000 * row[name]:.0f}" if row[name] is not None else "" for name in ("latency", "late")]
         print(
             f"| {row['lines']} | {row['stream']} | {row['rate']:.1f} | {late[0]} | {late[1]} | "
@@ -105,77 +100,96 @@ def _child(function: str, *arguments: Any) -> dict[str, Any]:
     return result
 
 
-def _session(*options: str) -> LiveSession:
-    """A quiet session of ``maskstream live``, with nobody at its page."""
-    from maskstream.cli.__main__ import parser
+class Watcher:
+    """A sink that shows pictures to nobody, and tells when they came.
 
-    args = parser().parse_args(["live", *options, "-q", "-o", "page:0"])
-    from maskstream.cli._live_session import LiveSession
+    Args:
+        see: called with each new composite.
+    """
 
-    return LiveSession(args)
+    def __init__(self, see: Callable[[Sealed], None]) -> None:
+        self.name = "bench"
+        self.see = see
+        self._last: Sealed | None = None
+
+    def open(self, size: tuple[int, int], fps: float, audio: AudioTap | None) -> None:
+        """Nothing to open."""
+
+    def show(self, sealed: Sealed, time: float) -> None:
+        """See it, if it is a new composite."""
+        is_new, self._last = sealed is not self._last, sealed
+        if is_new and sealed.slate is None:
+            self.see(sealed)
+
+    def close(self) -> None:
+        """Nothing to close."""
 
 
 def _start(threads: int) -> dict[str, float]:
     """Seconds from the start of this process to each milestone; then how long changes take."""
     began, python = float(os.environ[_BEGAN]), monotonic()
-    session = _session("test:1280x720@30", "--background", _BACKGROUNDS[0], "--threads", str(threads))
-    changes = _Changes(session)
-    session.on_composite = changes.see
-    session.run()
-    milestones = {"Python and the command line": python, **session.milestones}
+    milestones = {"Python and the command line": python}
+    changes = _Changes(milestones)
+    options = LiveOptions(
+        source="test:1280x720@30", background=_BACKGROUNDS[0], threads=threads, outputs=[Watcher(changes.see)]
+    )
+    with LiveSession(options, on_stage=lambda name: milestones.update({name: monotonic()})) as session:
+        changes.session = session
+        session.run()
     return {**{name: at - began for name, at in milestones.items()}, **changes.took}
 
 
 class _Changes:
-    """Changes background and subject of a running stream, and times when they are seen."""
+    """Changes background and subject of a running stream, and times when they are seen.
 
-    def __init__(self, session: LiveSession) -> None:
-        self._session = session
+    Args:
+        milestones: takes the time of the first composite.
+    """
+
+    session: LiveSession
+
+    def __init__(self, milestones: dict[str, float]) -> None:
+        self._milestones = milestones
         self._seen = 0
         self._asked = 0.0
         self.took: dict[str, float] = {}
 
     def see(self, sealed: Sealed) -> None:
         """A composite leaves."""
-        from maskstream.background.sources import open_background
-
-        pipeline = self._session.pipeline
-        assert pipeline is not None
+        self._milestones.setdefault("first composite", monotonic())
+        session, status = self.session, self.session.status
         self._seen += 1
         if self._seen == 20:
             self._asked = monotonic()
-            Timer(0, lambda: pipeline.set_background(open_background(_BACKGROUNDS[1]))).start()
+            Timer(0, session.set_background, [_BACKGROUNDS[1]]).start()
         elif self._seen > 20 and "warm: another background" not in self.took:
             if tuple(sealed.image[5, 5]) == (0x40, 0x20, 0x60):
                 self.took["warm: another background"] = monotonic() - self._asked
                 self._asked = monotonic()
-                Timer(0, lambda: pipeline.set_subject(self._session.subject("auto"))).start()
-        elif "warm: another background" in self.took and pipeline.subjects_found > 1:
+                Timer(0, session.set_subject, ["auto"]).start()
+        elif "warm: another background" in self.took and status is not None and status.subjects > 1:
             self.took["warm: another subject"] = monotonic() - self._asked
-            pipeline.stop()
+            session.stop()
 
 
-def _stream(lines: int, seconds: float, threads: int, what: str) -> dict[str, Any]:
+def _stream(lines: int, seconds: float, threads: int) -> dict[str, Any]:
     """A moving stream at 30 frames a second."""
-    peer = person_peer() if what == "peer" else None
-    if what == "peer" and peer is None:
-        return {"absent": "no mediapipe is installed"}
-    session = _session(
-        f"test:{lines * 16 // 9 // 2 * 2}x{lines}@30",
-        "--background",
-        _BACKGROUNDS[0],
-        "--threads",
-        str(threads),
-        "--no-rest",
+    measurement = Measurement(seconds)
+    options = LiveOptions(
+        source=f"test:{lines * 16 // 9 // 2 * 2}x{lines}@30",
+        background=_BACKGROUNDS[0],
+        threads=threads,
+        rest=False,
+        outputs=[measurement.sink],
     )
-    return _measured(session, seconds, peer)
+    return measurement.of(LiveSession(options))
 
 
 def _idle(seconds: float, threads: int) -> dict[str, Any]:
     """A call in which nobody moves, at 15 frames a second, with a sensor's noise."""
     import numpy as np
 
-    from maskstream.live.synthetic import draw_frame, draw_room
+    from maskstream.live.sources.drawn_room import draw_frame, draw_room
     from maskstream.video.write import VideoWriter
 
     with tempfile.TemporaryDirectory() as folder:
@@ -185,78 +199,81 @@ def _idle(seconds: float, threads: int) -> dict[str, Any]:
             for _ in range(30):
                 noisy = frame + random.integers(-3, 4, frame.shape, np.int16)
                 writer.write(np.clip(noisy, 0, 255).astype(np.uint8))
-        session = _session(
-            str(path), "--loop", "--background", _BACKGROUNDS[0], "--threads", str(threads), "--fps", "15"
+        measurement = Measurement(seconds)
+        options = LiveOptions(
+            source=path,
+            background=_BACKGROUNDS[0],
+            threads=threads,
+            loop=True,
+            fps=15,
+            outputs=[measurement.sink],
         )
-        return _measured(session, seconds, None)
+        return measurement.of(LiveSession(options))
 
 
-def _measured(session: LiveSession, seconds: float, peer: Callable[[Any], Any] | None) -> dict[str, Any]:
-    """Run a session, and tell what left it after the warm-up."""
-    latencies: list[float] = []
-    begin, over = Event(), Event()
-    marks: dict[str, float] = {}
+class Stream(Protocol):
+    """What is measured: a ``LiveSession``, or a pipeline."""
 
-    def see(sealed: Sealed) -> None:
-        if begin.is_set() and not over.is_set() and sealed.captured is not None:
-            latencies.append(monotonic() - sealed.captured)
+    @property
+    def status(self) -> Status | None:
+        """How it goes."""
 
-    def mark_begin() -> None:
-        marks.update(cpu=process_time(), wall=monotonic())
-        begin.set()
-        Timer(seconds, mark_end).start()
+    def run(self) -> None:
+        """Work until it is stopped."""
 
-    def mark_end() -> None:
-        over.set()
-        marks.update(cpu=process_time() - marks["cpu"], wall=monotonic() - marks["wall"])
-        assert session.pipeline is not None
-        marks["rung"] = session.pipeline.status().rung  # type: ignore[assignment]
-        session.stop()
-
-    def first(sealed: Sealed) -> None:
-        session.on_composite = see
-        Timer(_WARM_UP, mark_begin).start()
-
-    session.on_composite = first
-    if peer is not None:
-        session.replacer_type = _with_peer(peer)
-    session.run()
-    many = len(latencies) > 1
-    return {
-        "rate": len(latencies) / marks["wall"],
-        "latency": median(latencies) if latencies else None,
-        "late": quantiles(latencies, n=20)[18] if many else None,
-        "share": marks["cpu"] / marks["wall"],
-        "rung": marks["rung"],
-    }
+    def stop(self) -> None:
+        """End soon."""
 
 
-def _with_peer(peer: Callable[[Any], Any]) -> type[BackgroundReplacer]:
-    """A replacer that asks another network, frame by frame."""
-    import numpy as np
+class Measurement:
+    """Rates, latencies and processor time of a stream, after a warm-up that begins with its first composite.
 
-    from maskstream.replacement.replacer import BackgroundReplacer, Found
+    Args:
+        seconds: that are measured.
 
-    class PeerReplacer(BackgroundReplacer):
-        def find(self, frame: Any, masks: Any = None, ids: Any = None) -> Found:
-            return Found(np.asarray(peer(frame), np.float32))
-
-    return PeerReplacer
-
-
-def person_peer() -> Callable[[Any], Any] | None:
-    """MediaPipe's network for persons, of wheels that still hold it (0.10.21 and before); or None.
-
-    Returns:
-        What gives a probability ``(144, 256)``, the network's size, for a frame ``(H, W, 3)``.
+    Attributes:
+        sink: to be one of the stream's.
     """
-    try:
-        module = import_module("mediapipe.python.solutions.selfie_segmentation")
-    except ImportError:
-        return None
-    network = module.SelfieSegmentation(model_selection=1)
-    cv2 = import_module("cv2")
-    # It comes enlarged to the frame's size.
-    return lambda image: cv2.resize(
-        network.process(image).segmentation_mask, _PEER_SIZE, interpolation=cv2.INTER_AREA
-    )
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._latencies: list[float] = []
+        self._begun, self._over = Event(), Event()
+        self._stream: Stream
+        self._rung = ""
+        self._cpu = self._wall = 0.0
+        self.sink = Watcher(self._first)
+
+    def of(self, stream: Stream) -> dict[str, Any]:
+        """Run it; the figures."""
+        self._stream = stream
+        stream.run()
+        latencies = self._latencies
+        return {
+            "rate": len(latencies) / self._wall,
+            "latency": median(latencies) if latencies else None,
+            "late": quantiles(latencies, n=20)[18] if len(latencies) > 1 else None,
+            "share": self._cpu / self._wall,
+            "rung": self._rung,
+        }
+
+    def _first(self, sealed: Sealed) -> None:
+        self.sink.see = self._see
+        Timer(_WARM_UP, self._begin).start()
+
+    def _see(self, sealed: Sealed) -> None:
+        if self._begun.is_set() and not self._over.is_set() and sealed.captured is not None:
+            self._latencies.append(monotonic() - sealed.captured)
+
+    def _begin(self) -> None:
+        self._cpu, self._wall = process_time(), monotonic()
+        self._begun.set()
+        Timer(self._seconds, self._end).start()
+
+    def _end(self) -> None:
+        self._over.set()
+        self._cpu, self._wall = process_time() - self._cpu, monotonic() - self._wall
+        status = self._stream.status
+        assert status is not None
+        self._rung = status.rung
+        self._stream.stop()

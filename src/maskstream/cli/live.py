@@ -3,10 +3,21 @@
 from __future__ import annotations
 
 import argparse
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from threading import Event, Thread
+from typing import TYPE_CHECKING
 
 from maskstream.cli._look_options import add_look_arguments, add_screen_argument
 from maskstream.cli._option_types import box, picture_size, seconds_or_never
+from maskstream.cli._progress import PLAIN_SECONDS, say
+
+if TYPE_CHECKING:
+    from maskstream.live.session import LiveSession, Subject
+
+_TERMINAL_SECONDS = 1.0  # between two statuses
 
 NAME = "live"
 HELP = "replace the background of a camera or stream while it runs"
@@ -74,14 +85,68 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run until the source ends, or Ctrl-C."""
-    from maskstream.cli._live_session import LiveSession
+    from maskstream.cli._look_options import matte_of
+    from maskstream.live.session import LiveOptions, LiveSession
 
+    options = LiveOptions(
+        source=args.source,
+        background=args.background,
+        outputs=args.output or ["page"],
+        mask=args.mask,
+        box=args.box,
+        subject=_subject(args),
+        largest=args.largest,
+        remember=args.remember,
+        matte=matte_of(args),
+        fit=args.fit,
+        position=args.position,
+        fill=args.fill,
+        background_fps=args.background_fps,
+        blur_strength=args.blur_strength,
+        blur_falloff=args.blur_falloff,
+        light_wrap=args.light_wrap,
+        match_colour=args.match_colour,
+        slate=args.slate,
+        lost_seconds=args.lost,
+        picture=args.picture,
+        fps=args.fps,
+        loop=args.loop,
+        model=args.model,
+        threads=args.threads,
+        size=args.size,
+        rest=not args.no_rest,
+        seconds=args.seconds,
+    )
     # First of all the camera, which takes longest to open: it does so while the rest is imported.
-    session = LiveSession(args)
-    try:
+    session = LiveSession(options, say=lambda text: say(text, args.quiet))
+    with session, _told(session, args.quiet), suppress(KeyboardInterrupt):  # the usual end
         session.run()
-    except KeyboardInterrupt:
-        pass  # the usual end
-    finally:
-        session.close()
     return 0
+
+
+def _subject(args: argparse.Namespace) -> Subject | None:
+    if args.clean_plate:
+        return "clean-plate"
+    return "last" if args.last else "auto" if args.auto else None
+
+
+@contextmanager
+def _told(session: LiveSession, quiet: bool) -> Iterator[None]:
+    """Tell the status on standard error meanwhile: in one line on a terminal, now and then elsewhere."""
+    ended = Event()
+    is_terminal = sys.stderr.isatty()
+
+    def tell() -> None:
+        while not ended.wait(_TERMINAL_SECONDS if is_terminal else PLAIN_SECONDS):
+            if (status := session.status) is not None:
+                sys.stderr.write(f"\r\x1b[K{status.line}" if is_terminal else f"{status.line}\n")
+                sys.stderr.flush()
+
+    if not quiet:
+        Thread(target=tell, name="status", daemon=True).start()
+    try:
+        yield
+    finally:
+        ended.set()
+        if is_terminal and not quiet:
+            sys.stderr.write("\n")

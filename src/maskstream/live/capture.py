@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING
 from maskstream.errors import InputError
 from maskstream.live.audio import AudioTap
 from maskstream.live.mailbox import Mailbox
-from maskstream.live.sources import Feed, Request, Source, SourceEnded, SourceError, one_line, open_source
+from maskstream.live.sources.open import open_source
+from maskstream.live.sources.source import Feed, Request, Source, SourceEnded, SourceError, one_line
 
 if TYPE_CHECKING:
     import av
@@ -36,6 +37,8 @@ _STEADY = 2.0  # seconds of frames after which the delays begin again
 _LATE = 0.1  # seconds that a frame read ahead of time may be late and still be shown,
 _SHOWN = 0.25  # if one was shown this many seconds ago
 _HANGING = 3  # readings that may hang at once; the next one waits for one of them to return
+_FASTEST = 1000.0  # frames a second, where the source doesn't say
+_CLOSING = 0.7  # seconds that closing takes at most
 _LINES = 8  # of every so many lines, one is compared
 
 
@@ -400,7 +403,3 @@ class Capture:
             image = image[:height, :width]  # the odd line of a picture that was made even
             return image if image.flags.c_contiguous else image.copy()
         return Fit("cover")(image, height, width, feed.pixel_aspect, quick=True)
-
-
-_FASTEST = 1000.0  # frames a second, where the source doesn't say
-_CLOSING = 0.7  # seconds that closing takes at most

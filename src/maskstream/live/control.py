@@ -3,42 +3,46 @@
 from __future__ import annotations
 
 import json
-import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import asdict
-from typing import Any
+from typing import Any, Protocol
 
-from maskstream.background.sources import Background
 from maskstream.errors import InputError
-from maskstream.live.pipeline import FirstMask, LivePipeline
+from maskstream.live.sinks.sink import Answer, Routes
+from maskstream.live.status import Status
 
-logger = logging.getLogger(__name__)
 
-Answer = tuple[int, str, bytes]  #: HTTP status, content type, body
-Route = Callable[[bytes], Answer]
+class Session(Protocol):
+    """What obeys: a ``LiveSession``, whose members these are."""
+
+    panic: bool
+
+    @property
+    def status(self) -> Status | None:
+        """How it goes; None: it has not begun yet."""
+
+    def set_background(self, what: str) -> None:
+        """Put another background behind."""
+
+    def set_subject(self, what: str) -> None:
+        """Follow another subject."""
+
+    def stop(self) -> None:
+        """End soon."""
 
 
 class Control:
-    """Commands for a pipeline that may not be there yet.
+    """Commands for a session that may not have begun yet.
 
     Args:
-        open_background: opens what the user names.
-        find_subject: makes a first mask of what the user names: ``auto``, ``box:x,y,w,h``, ...
+        session: that obeys.
     """
 
-    def __init__(
-        self, open_background: Callable[[str], Background], find_subject: Callable[[str], FirstMask]
-    ) -> None:
-        self._open_background = open_background
-        self._find_subject = find_subject
-        self._pipeline: LivePipeline | None = None
-
-    def attach(self, pipeline: LivePipeline) -> None:
-        """From now on commands are obeyed."""
-        self._pipeline = pipeline
+    def __init__(self, session: Session) -> None:
+        self._session = session
 
     @property
-    def routes(self) -> Mapping[tuple[str, str], Route]:
+    def routes(self) -> Routes:
         """By method and path: commands take and give JSON."""
         return {
             ("POST", "/background"): lambda body: self._obey(self._background, body),
@@ -50,46 +54,45 @@ class Control:
 
     def key(self, pressed: str) -> None:
         """A key of the preview: space is panic, a looks for the subject anew, q ends, as closing it does."""
-        pipeline = self._pipeline
-        if pipeline is None:
+        session = self._session
+        if session.status is None:
             return
         if pressed == " ":
-            pipeline.panic = not pipeline.panic
+            session.panic = not session.panic
         elif pressed == "a":
-            self._subject(pipeline, "auto")
+            session.set_subject("auto")
         elif pressed in ("q", "closed"):
-            pipeline.stop()
+            session.stop()
 
-    def _obey(self, command: Callable[[LivePipeline, Any], None], body: bytes) -> Answer:
-        pipeline = self._pipeline
-        if pipeline is None:
+    def _obey(self, command: Callable[[Any], None], body: bytes) -> Answer:
+        if self._session.status is None:
             return _answer(503, {"error": "the stream has not begun yet"})
         try:
-            command(pipeline, json.loads(body or b"null"))
+            command(json.loads(body or b"null"))
         except (ValueError, InputError) as error:
             return _answer(400, {"error": str(error)})
         return _answer(200, {"ok": True})
 
-    def _background(self, pipeline: LivePipeline, what: Any) -> None:
+    def _background(self, what: Any) -> None:
         if not isinstance(what, str):
             raise InputError('background: give a name in JSON, such as "beach.jpg"')
-        pipeline.set_background(self._open_background(what))
+        self._session.set_background(what)
 
-    def _subject(self, pipeline: LivePipeline, what: Any) -> None:
+    def _subject(self, what: Any) -> None:
         if not isinstance(what, str):
             raise InputError('subject: give "auto" or "box:x,y,w,h" in JSON')
-        pipeline.set_subject(self._find_subject(what))
+        self._session.set_subject(what)
 
-    def _panic(self, pipeline: LivePipeline, wanted: Any) -> None:
-        pipeline.panic = (not pipeline.panic) if wanted is None else bool(wanted)
+    def _panic(self, wanted: Any) -> None:
+        self._session.panic = (not self._session.panic) if wanted is None else bool(wanted)
 
-    def _quit(self, pipeline: LivePipeline, _: Any) -> None:
-        pipeline.stop()
+    def _quit(self, _: Any) -> None:
+        self._session.stop()
 
     def _status(self, _: bytes) -> Answer:
-        if self._pipeline is None:
+        status = self._session.status
+        if status is None:
             return _answer(200, {"source": "opening"})
-        status = self._pipeline.status()
         return _answer(200, {**asdict(status), "line": status.line})
 
 

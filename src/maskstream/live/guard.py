@@ -17,10 +17,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from threading import Lock
-from typing import Any, NamedTuple, Protocol, final
+from typing import TYPE_CHECKING, NamedTuple, final
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from maskstream.live.capture import Captured
+    from maskstream.replacement.replacer import Found
 
 Frame = NDArray[np.uint8]
 logger = logging.getLogger(__name__)
@@ -81,18 +85,6 @@ class Sealed:
         raise TypeError("a sealed frame has no other kinds")
 
 
-class Captured(Protocol):
-    """A camera's frame, as far as the guard looks at it."""
-
-    @property
-    def image(self) -> Frame:
-        """``(H, W, 3)`` uint8 RGB."""
-
-    @property
-    def captured(self) -> float:
-        """Monotonic seconds."""
-
-
 @dataclass(frozen=True)
 class GuardConfig:
     """When the slate is shown.
@@ -118,7 +110,7 @@ class Guard:
     """
 
     def __init__(
-        self, compose: Callable[[Any, Any], Composite], slate: Frame, config: GuardConfig | None = None
+        self, compose: Callable[[Captured, Found], Composite], slate: Frame, config: GuardConfig | None = None
     ) -> None:
         self._compose = compose
         self._slate = slate.copy()
@@ -142,7 +134,7 @@ class Guard:
         """The slate, sealed."""
         return Sealed(self._slate.copy(), reason, None, guards=_GUARDS)
 
-    def seal(self, frame: Captured, found: Any) -> Sealed:
+    def seal(self, frame: Captured, found: Found | None) -> Sealed:
         """What may be seen of a frame. Never raises.
 
         Args:
@@ -157,7 +149,7 @@ class Guard:
                 logger.exception("a frame could not be composited; the slate is shown")
                 return self.slate(Reason.ERROR)
 
-    def _seal(self, frame: Captured, found: Any) -> Sealed:
+    def _seal(self, frame: Captured, found: Found | None) -> Sealed:
         if self._panic:
             return self.slate(Reason.PANIC)
         if found is None:

@@ -6,6 +6,12 @@ from dataclasses import dataclass
 
 from maskstream.errors import InputError
 
+_RATE = 0.1  # of a new frame in the mean
+_SETTLE = 10  # frames until a rung is judged
+_ROOM = 0.8  # part of the budget that the rung above may be expected to take
+_WAIT, _LONGEST = 3.0, 60.0  # seconds until a rung above is tried, at first and after failures
+_QUICK = 10.0  # seconds: one that is left sooner was climbed too soon
+
 
 @dataclass(frozen=True)
 class Rung:
@@ -93,10 +99,3 @@ class Ladder:
         self._position += by
         self._mean, self._frames, self._since = None, 0, now
         return True
-
-
-_RATE = 0.1  # of a new frame in the mean
-_SETTLE = 10  # frames until a rung is judged
-_ROOM = 0.8  # part of the budget that the rung above may be expected to take
-_WAIT, _LONGEST = 3.0, 60.0  # seconds until a rung above is tried, at first and after failures
-_QUICK = 10.0  # seconds: one that is left sooner was climbed too soon

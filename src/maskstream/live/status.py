@@ -24,6 +24,7 @@ class Status:
         source: how the capture is.
         slate: why the slate is shown; None: it isn't.
         resting: whether the network rests as nothing moves.
+        subjects: how often a first mask has found somebody.
         sinks: by name, ``ok`` or what is wrong.
         errors: exceptions that were caught.
     """
@@ -36,6 +37,7 @@ class Status:
     source: str
     slate: Reason | None
     resting: bool
+    subjects: int = 0
     sinks: dict[str, str] = field(default_factory=dict)
     errors: int = 0
 

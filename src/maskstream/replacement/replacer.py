@@ -118,6 +118,10 @@ class BackgroundReplacer:
     ``step`` does all of it. A pipeline calls its two halves, ``find`` and ``compose``, from two threads; each
     of them takes the frames in order.
 
+    Attributes:
+        background: what goes behind; another one may be put there between two calls of ``compose``.
+        segmenter: follows the objects; None as below.
+
     Example:
         >>> from maskstream import BackgroundReplacer, VideoSegmenter, open_background
         >>> beach = open_background("beach.jpg")  # doctest: +SKIP
@@ -150,7 +154,7 @@ class BackgroundReplacer:
             InputError: see ``Matting``.
         """
         self.background = background
-        self._segmenter = segmenter
+        self.segmenter = segmenter
         self._kept = kept or Kept()
         self._matting = Matting(matte or MatteConfig())
         self._compositor = Compositor(composite or CompositeConfig())
@@ -179,15 +183,15 @@ class BackgroundReplacer:
         self, frame: Frame, masks: ArrayLike | None = None, ids: Sequence[int] | int | None = None
     ) -> Found:
         """Where what is kept is in the next frame."""
-        if self._segmenter is None:
+        if self.segmenter is None:
             return Found(None) if masks is None else self._kept.found_in(np.asarray(masks))
-        found = self._kept.found(self._segmenter.step(frame, masks, ids))
+        found = self._kept.found(self.segmenter.step(frame, masks, ids))
         return found if masks is None else _softened(found)
 
     def show(self, frame: Frame, masks: ArrayLike, ids: Sequence[int] | int | None = None) -> None:
         """Show a frame with masks that is not the next one, but tells what to look for."""
-        if self._segmenter is not None:
-            self._segmenter.add_reference(frame, masks, ids)
+        if self.segmenter is not None:
+            self.segmenter.add_reference(frame, masks, ids)
 
     def compose(self, frame: Frame, found: Found, time: float | None = None) -> Replaced:
         """The frame before the background.
@@ -203,14 +207,14 @@ class BackgroundReplacer:
 
     def reset(self) -> None:
         """Forget all objects, for another video."""
-        if self._segmenter is not None:
-            self._segmenter.reset()
+        if self.segmenter is not None:
+            self.segmenter.reset()
         self._matting.reset()
         self._compositor.reset()
 
     def state(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
         """Everything that is remembered from frame to frame, as plain data and arrays."""
-        state, arrays = ({}, {}) if self._segmenter is None else self._segmenter.state()
+        state, arrays = ({}, {}) if self.segmenter is None else self.segmenter.state()
         parts = {
             "segmenter": arrays,
             "matting": self._matting.state(),
@@ -228,8 +232,8 @@ class BackgroundReplacer:
             start = f"{part}/"
             return {name[len(start) :]: array for name, array in arrays.items() if name.startswith(start)}
 
-        if self._segmenter is not None:
-            self._segmenter.restore(state["segmenter"], of("segmenter"))
+        if self.segmenter is not None:
+            self.segmenter.restore(state["segmenter"], of("segmenter"))
         self._matting.restore(of("matting"))
         self._compositor.restore(of("compositor"))
         if self.background is not None:

@@ -185,6 +185,26 @@ class EnsembleSegmenter:
         """Bytes that all members hold from frame to frame."""
         return sum(member.segmenter.memory_bytes for member in self._members)
 
+    @property
+    def size(self) -> int | Literal["native"]:
+        """That of its first member; when it is changed, the others keep their ratios to it."""
+        return self._members[0].segmenter.size
+
+    @size.setter
+    def size(self, size: int | Literal["native"]) -> None:
+        first = self.size
+        for member in self._members:
+            own = member.segmenter.size
+            if isinstance(size, int) and isinstance(own, int) and isinstance(first, int):
+                member.segmenter.size = round(own * size / first)
+            else:
+                member.segmenter.size = size
+
+    def settle(self) -> None:
+        """Memorise the last frame now; see ``VideoSegmenter.settle``."""
+        for member in self._members:
+            member.segmenter.settle()
+
     def step(
         self, frame: Frame, masks: ArrayLike | None = None, ids: Sequence[int] | int | None = None
     ) -> Segmentation:

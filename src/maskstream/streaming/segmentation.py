@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -173,6 +173,16 @@ class Segmenter(Protocol):
     @property
     def memory_bytes(self) -> int:
         """Bytes held from frame to frame."""
+
+    @property
+    def size(self) -> int | Literal["native"]:
+        """Short side that frames are shrunk to; may be changed at any time, from the next step on."""
+
+    @size.setter
+    def size(self, size: int | Literal["native"]) -> None: ...
+
+    def settle(self) -> None:
+        """Memorise the last frame now, if it is to be, instead of when the next one comes."""
 
     def step(
         self, frame: NDArray[np.uint8], masks: ArrayLike | None = None, ids: Sequence[int] | int | None = None

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 
 from maskstream.errors import InputError
-from maskstream.live.sinks.sink import Sink
-
-#: (method, path) -> what answers: from the body to (status code, content type, body).
-Routes = Mapping[tuple[str, str], Callable[[bytes], tuple[int, str, bytes]]]
+from maskstream.live.sinks.sink import Routes, Sink
 
 
 def open_sink(

@@ -17,9 +17,8 @@ import cv2
 
 from maskstream.errors import InputError
 from maskstream.live.guard import Sealed
-from maskstream.live.sinks.open import Routes
 from maskstream.live.sinks.page_html import page_html
-from maskstream.live.sinks.sink import picture_of
+from maskstream.live.sinks.sink import Routes, picture_of
 
 if TYPE_CHECKING:
     from maskstream.live.audio import AudioTap

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -9,6 +10,11 @@ from maskstream.live.guard import Frame, Sealed
 
 if TYPE_CHECKING:
     from maskstream.live.audio import AudioTap
+
+
+Answer = tuple[int, str, bytes]  #: HTTP status, content type, body
+Route = Callable[[bytes], Answer]  #: from the body that was sent
+Routes = Mapping[tuple[str, str], Route]  #: by method and path
 
 
 class NotYet(Exception):

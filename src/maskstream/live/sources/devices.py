@@ -5,15 +5,25 @@ from __future__ import annotations
 import logging
 import os
 import sys
+from contextlib import closing
 from typing import Any
 
 import av
 import numpy as np
+from av.error import FFmpegError
 from numpy.typing import NDArray
 
 from maskstream.errors import InputError
-from maskstream.live.sources import Feed, Request, SourceError
-from maskstream.live.streams import DeviceFeed, Refused
+from maskstream.live.sources.clock import Clock
+from maskstream.live.sources.source import Feed, Request, SourceError
+from maskstream.live.sources.stream import (
+    ContainerFeed,
+    Refused,
+    StreamFeed,
+    open_container,
+    reason_of,
+    video_stream,
+)
 from maskstream.video.colour import BT601, ColourTags
 
 Frame = NDArray[np.uint8]
@@ -21,6 +31,50 @@ logger = logging.getLogger(__name__)
 
 _SIZE, _FPS = (1280, 720), 30.0  #: that cameras are asked for unless told
 _CAMERA = ColourTags(matrix=BT601)  # what cameras mean by untagged pictures of any size (USB Video Class)
+
+
+class DeviceFeed(ContainerFeed):
+    """A camera or the screen through one of FFmpeg's devices; frames as they come, without sound.
+
+    Args:
+        name: for messages.
+        device: as FFmpeg calls it.
+        kind: FFmpeg's demuxer.
+        attempts: options to try in turn, the best first.
+        untagged: colours of pictures that don't say.
+
+    Raises:
+        SourceError: it can't be opened now.
+        InputError: FFmpeg has no such demuxer.
+    """
+
+    def __init__(
+        self, name: str, device: str, kind: str, attempts: tuple[dict[str, str], ...], untagged: ColourTags
+    ) -> None:
+        super().__init__()
+        self._name = name
+        for options in attempts[:-1]:
+            try:
+                container = open_container(self._stack, name, device, kind, options, None)
+                break
+            except Refused:
+                continue
+        else:
+            container = open_container(self._stack, name, device, kind, attempts[-1], None)
+        video = video_stream(name, container)
+        self._feed = StreamFeed(name, container, video, Clock(), None, untagged)
+        self.frame_rate = self._feed.frame_rate
+        self._frames = self._stack.enter_context(closing(self._feed.frames()))
+
+    def grab(self) -> None:
+        """Wait for the next frame."""
+        try:
+            found = next(self._frames, None)
+        except FFmpegError as error:
+            raise SourceError(f"{self._name}: {reason_of(error)}") from error
+        if found is None:
+            raise SourceError(f"{self._name}: it gives no pictures any more")
+        self._current = self._feed, found[0]
 
 
 def open_camera(device: int | str, name: str, request: Request) -> Feed:

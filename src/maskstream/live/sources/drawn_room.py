@@ -30,7 +30,7 @@ class _Ellipse(NamedTuple):
     colour: tuple[int, int, int]
 
 
-class SyntheticFeed:
+class DrawnRoomFeed:
     """The drawn room as a source: frames at their times, those that come too late are left out.
 
     Args:

@@ -1,4 +1,4 @@
-"""What a live picture comes from: cameras, files, network streams, the screen, a drawn room; by one text.
+"""From what a user writes to a source: cameras, files, network streams, the screen, a drawn room.
 
 Light to import: PyAV, OpenCV and NumPy are imported when a source is opened, in the capture's thread, while
 the rest of the program starts.
@@ -9,22 +9,11 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
 
 from maskstream.errors import InputError
-
-if TYPE_CHECKING:
-    import av
-    import numpy as np
-    from numpy.typing import NDArray
-
-    Frame = NDArray[np.uint8]
-
-#: Takes a piece of sound and the monotonic seconds of its first sample.
-Hear = Callable[[float, "av.AudioFrame"], None]
+from maskstream.live.sources.source import Feed, Hear, Request, Source
 
 #: Protocols of network streams, with what they are read as.
 NETWORK = ("rtsp", "rtsps", "rtmp", "rtmps", "http", "https", "udp", "tcp", "srt", "rtp")
@@ -32,96 +21,6 @@ HELP = (
     "camera, camera:1, /dev/video0, a video file, "
     "rtsp:// rtmp:// http:// udp:// srt://..., screen, test:1280x720@30"
 )
-
-
-class SourceError(Exception):
-    """A source gives nothing (any more), and may later: unplugged, busy, refused, cut off. One line."""
-
-
-class SourceEnded(Exception):
-    """A file is over."""
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """What is wished for from a source.
-
-    Attributes:
-        size: ``(width, height)`` in pixels; cameras are asked for it. None: 1280 x 720 from a camera, else
-            what the source has.
-        fps: frames a second that cameras and screens are asked for; None: 30.
-        loop: begin a file again at its end.
-        sound: whether sound is wanted.
-    """
-
-    size: tuple[int, int] | None = None
-    fps: float | None = None
-    loop: bool = False
-    sound: bool = True
-
-
-class Feed(Protocol):
-    """A source that was opened; used by one thread.
-
-    Attributes:
-        frame_rate: frames a second; None where the source doesn't say.
-        pixel_aspect: width / height of one pixel of the frame that was grabbed.
-        sound: whether pieces of sound are handed on.
-    """
-
-    @property
-    def frame_rate(self) -> float | None: ...  # noqa: D102
-
-    @property
-    def pixel_aspect(self) -> float: ...  # noqa: D102
-
-    @property
-    def sound(self) -> bool: ...  # noqa: D102
-
-    def grab(self) -> float | None:
-        """Wait for the next frame.
-
-        Returns:
-            Monotonic seconds at which the frame is due, where the source is read ahead of time; None: now.
-
-        Raises:
-            SourceEnded: it is over.
-            SourceError: it gives nothing any more.
-        """
-
-    def picture(self) -> Frame:
-        """The frame that was grabbed, ``(H, W, 3)`` uint8 RGB, upright; the caller's own."""
-
-    def close(self) -> None:
-        """Let go of the device, the file or the connection."""
-
-
-class Source(Protocol):
-    """What can be opened, again and again.
-
-    Attributes:
-        name: as messages call it, without passwords.
-        may_rest: whether equal pictures for a while are nothing to worry about. A camera has noise, so that
-            equal ones are a sign of its having been unplugged.
-        patience: seconds from opening to the first picture, at most.
-    """
-
-    @property
-    def name(self) -> str: ...  # noqa: D102
-
-    @property
-    def may_rest(self) -> bool: ...  # noqa: D102
-
-    @property
-    def patience(self) -> float: ...  # noqa: D102
-
-    def open(self, request: Request, hear: Hear) -> Feed:
-        """Open it; blocks as long as that takes.
-
-        Raises:
-            InputError: it is nothing that a later try would mend.
-            SourceError: it can't be opened now.
-        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +38,7 @@ class Camera:
 
     def open(self, request: Request, hear: Hear) -> Feed:
         """Open the camera, with motion JPEG where it has it (raw pictures are slow over USB)."""
-        from maskstream.live.devices import open_camera
+        from maskstream.live.sources.devices import open_camera
 
         return open_camera(self.device, self.name, request)
 
@@ -155,7 +54,7 @@ class Screen:
 
     def open(self, request: Request, hear: Hear) -> Feed:
         """Open it."""
-        from maskstream.live.devices import open_screen
+        from maskstream.live.sources.devices import open_screen
 
         return open_screen(self.which, self.name, request)
 
@@ -175,7 +74,7 @@ class File:
 
     def open(self, request: Request, hear: Hear) -> Feed:
         """Open it."""
-        from maskstream.live.streams import FileFeed
+        from maskstream.live.sources.file import FileFeed
 
         return FileFeed(self.path, request, hear)
 
@@ -195,14 +94,14 @@ class Network:
 
     def open(self, request: Request, hear: Hear) -> Feed:
         """Connect."""
-        from maskstream.live.streams import NetworkFeed
+        from maskstream.live.sources.network import NetworkFeed
 
         return NetworkFeed(self.url, self.name, request, hear)
 
 
 @dataclass(frozen=True, slots=True)
-class Synthetic:
-    """A room that is drawn, with a figure that walks through it; see ``live/synthetic.py``."""
+class DrawnRoom:
+    """A room that is drawn, with a figure that walks through it; see ``drawn_room.py``."""
 
     width: int
     height: int
@@ -217,9 +116,9 @@ class Synthetic:
 
     def open(self, request: Request, hear: Hear) -> Feed:
         """Begin at frame 0."""
-        from maskstream.live.synthetic import SyntheticFeed
+        from maskstream.live.sources.drawn_room import DrawnRoomFeed
 
-        return SyntheticFeed(self.width, self.height, self.fps)
+        return DrawnRoomFeed(self.width, self.height, self.fps)
 
 
 def open_source(text: str | os.PathLike[str]) -> Source:
@@ -246,7 +145,7 @@ def open_source(text: str | os.PathLike[str]) -> Source:
     if kind == "screen":
         return Screen(rest, text)
     if kind == "test":
-        return _synthetic(text)
+        return _drawn_room(text)
     scheme = re.match(r"([A-Za-z][A-Za-z0-9+.-]*)://", text)
     if scheme:
         return _network(text, scheme[1].lower())
@@ -291,17 +190,11 @@ def _network(url: str, scheme: str) -> Source:
     return Network(url)
 
 
-def _synthetic(text: str) -> Source:
+def _drawn_room(text: str) -> Source:
     found = re.fullmatch(r"test:(\d{1,5})x(\d{1,5})(?:@(\d{1,4}(?:\.\d+)?))?", text, re.ASCII)
     if not found:
         raise InputError(f"source {text}: write it as test:WIDTHxHEIGHT@FPS, such as test:1280x720@30")
     width, height, fps = int(found[1]), int(found[2]), float(found[3] or 30)
     if not (min(width, height) >= 64 and max(width, height) <= 8192 and 0 < fps <= 1000):
         raise InputError(f"source {text}: sides go from 64 to 8192 pixels, frames a second up to 1000")
-    return Synthetic(width, height, fps)
-
-
-def one_line(error: BaseException) -> str:
-    """What went wrong, in lower case and without line breaks."""
-    said: Any = getattr(error, "strerror", None) or str(error) or type(error).__name__
-    return " ".join(str(said).split())
+    return DrawnRoom(width, height, fps)

@@ -13,7 +13,7 @@ from maskstream.errors import InputError
 from maskstream.first_mask.box import Box, from_box
 from maskstream.first_mask.clean_plate import CleanPlate
 from maskstream.first_mask.subject import RULES, SubjectFinder
-from maskstream.live.pipeline import Reference
+from maskstream.live.finder import ReferenceFrame
 
 Frame = NDArray[np.uint8]
 LabelMap = NDArray[np.uint8]
@@ -23,7 +23,7 @@ SURE = replace(RULES, least_score=0.85)
 _STEADY = 0.8  # IoU of two looks from which somebody stands still enough
 
 
-class Given:
+class MarkedFrame:
     """A mask that the user has made of the first frame.
 
     Args:
@@ -41,14 +41,14 @@ class Given:
             raise InputError(
                 f"{name}: is {width}x{height}, the stream {columns}x{rows}; give a mask of that size"
             )
-        self._reference = Reference(frame, label_map)
+        self._reference = ReferenceFrame(frame, label_map)
 
-    def __call__(self, frame: Frame) -> Reference:
+    def __call__(self, frame: Frame) -> ReferenceFrame:
         """The first frame with its mask, whichever frame is at hand."""
         return self._reference
 
 
-class Automatic:
+class DetectedSubject:
     """The subject that a network of our own finds, if it is sure: people first; nobody's hand is needed.
 
     Args:
@@ -66,7 +66,7 @@ class Automatic:
         return None if subject is None else subject.mask
 
 
-class Chosen:
+class BoxedObject:
     """What is inside a box of the frame at hand.
 
     Args:
@@ -85,7 +85,7 @@ class Chosen:
         return from_box(frame, self._box)
 
 
-class SteppedOut:
+class CleanPlateSubject:
     """Who comes into a room that was seen empty.
 
     Args:
@@ -119,6 +119,21 @@ class SteppedOut:
         before, self._before = self._before, found
         agree = found is not None and before is not None and _overlap(before, found) > _STEADY
         return found if agree else None
+
+
+def parse_box(text: str) -> Box:
+    """``x,y,w,h`` in pixels, from the upper left.
+
+    Raises:
+        InputError: it isn't.
+    """
+    try:
+        x, y, width, height = (round(float(part)) for part in text.split(","))
+    except (ValueError, OverflowError):
+        width = height = x = y = 0
+    if width <= 0 or height <= 0:
+        raise InputError(f"box {text!r}: give x,y,width,height in pixels, as 320,80,400,600")
+    return x, y, width, height
 
 
 def _overlap(a: LabelMap, b: LabelMap) -> float:

@@ -1,0 +1,1 @@
+"""Where live pictures come from: cameras, files, network streams, the screen, a drawn room."""
