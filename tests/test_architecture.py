@@ -16,12 +16,22 @@ FLOORS = {
     2: {"data", "background", "runtime"},
     3: {"training", "first_mask", "streaming"},
     4: {"replacement", "evaluation"},
-    5: {"live"},
+    5: {"live", "jobs"},
     6: {"cli", "studio"},
 }
 FLOOR_OF = {room: floor for floor, rooms in FLOORS.items() for room in rooms}
 
-WITHOUT_TORCH = {"streaming", "masks", "matte", "background", "video", "replacement", "live", "first_mask"}
+WITHOUT_TORCH = {
+    "streaming",
+    "masks",
+    "matte",
+    "background",
+    "video",
+    "replacement",
+    "live",
+    "first_mask",
+    "jobs",
+}
 TRAINS_ANYWHERE = {"network", "data", "training"}
 DRAWN = "data/drawn.py"  # for the demo and the tests; not imported by the rest of its room
 #: What scores networks while or after they train.

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from maskstream.errors import InputError
     from maskstream.live.session import LiveOptions, LiveSession
     from maskstream.matte.config import KeyConfig, MatteConfig
-    from maskstream.replacement.replacer import BackgroundReplacer, Kept
+    from maskstream.replacement.replacer import BackgroundReplacer, KeptObjects
     from maskstream.runtime.load import load_model
     from maskstream.streaming.ensemble import EnsembleSegmenter, Member
     from maskstream.streaming.memory import MemoryPolicy
@@ -27,7 +27,7 @@ _HOMES = {
     "CompositeConfig": "maskstream.background.compositor",
     "EnsembleSegmenter": "maskstream.streaming.ensemble",
     "InputError": "maskstream.errors",
-    "Kept": "maskstream.replacement.replacer",
+    "KeptObjects": "maskstream.replacement.replacer",
     "KeyConfig": "maskstream.matte.config",
     "LiveOptions": "maskstream.live.session",
     "LiveSession": "maskstream.live.session",
@@ -48,7 +48,7 @@ __all__ = [
     "CompositeConfig",
     "EnsembleSegmenter",
     "InputError",
-    "Kept",
+    "KeptObjects",
     "KeyConfig",
     "LiveOptions",
     "LiveSession",

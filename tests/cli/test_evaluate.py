@@ -10,11 +10,11 @@ import pytest
 from PIL import Image
 
 from label_folders import Sees, moving, squares, write_davis, write_frames, write_meta, write_sequence
-from maskstream.cli import _model_options
 from maskstream.cli.__main__ import main
 from maskstream.evaluation import runs
 from maskstream.masks.palette import PALETTE
 from maskstream.runtime.load import shipped_models
+from maskstream.streaming.options import SegmenterOptions
 
 SEQUENCES = {"one": moving((1,)), "two": moving((1, 2)), "three": moving((1, 2), frames=8)}
 
@@ -28,7 +28,7 @@ def made(monkeypatch):
         segmenters.append(Sees())
         return segmenters[-1]
 
-    monkeypatch.setattr(_model_options, "make_segmenter", lambda args: make)
+    monkeypatch.setattr(SegmenterOptions, "load", lambda options: make)
     monkeypatch.setattr(runs, "_LOADED", {})
     return segmenters
 

@@ -19,8 +19,8 @@ from interruptions import Killed, at_call, fill_disk, kill, press_ctrl_c
 from PIL import Image
 from played_finder import play_finder
 
-from maskstream.cli import _replace_job
 from maskstream.cli.__main__ import main
+from maskstream.jobs import replace as replace_job
 from maskstream.masks.palette import write_label_map
 from maskstream.streaming.segmenter import VideoSegmenter
 from maskstream.video.image_sequence import ImageSequenceWriter
@@ -168,27 +168,26 @@ def test_a_box_is_enough(here):
     assert (kept & (truth(3) == 1)).sum() > 0.6 * (truth(3) == 1).sum()
 
 
-def test_without_a_mask_the_subject_is_found_by_itself(here, monkeypatch, capsys):
+def test_without_a_mask_the_subject_is_detected(here, monkeypatch, caplog):
     asked = play_finder(monkeypatch, [None, truth(5)])
     assert replace("clip.mp4", "--background", "green", "-o", "out") == 0
     assert len(asked) == 2
-    said = capsys.readouterr().err
-    assert "the subject is found by itself" in said
-    assert "frames before the first mask (5) show the background only" in said
+    assert "detecting the main subject automatically" in caplog.text
+    assert "frames before the first mask (5) show the background only" in caplog.text
     assert not (rgba("out/00005.png") == GREEN).all()
 
 
-def test_where_nobody_is_found_by_itself_one_line_says_what_to_do(here, monkeypatch, capsys):
+def test_where_nobody_is_detected_one_line_says_what_to_do(here, monkeypatch, capsys):
     play_finder(monkeypatch, [None] * 9)
     assert replace("clip.mp4", "--background", "green", "-o", "out") == 2
     last = capsys.readouterr().err.strip().splitlines()[-1]
-    assert re.search("clip.mp4: nobody is found by itself .* give --mask", last)
+    assert re.search("clip.mp4: no subject detected in the first 250 frames; give --mask", last)
     assert not Path("out").exists()
 
 
-def test_frames_before_the_first_mask_show_the_background_only(here, capsys):
+def test_frames_before_the_first_mask_show_the_background_only(here, caplog):
     assert replace("clip.mp4", "--mask", "3=3.png", "--background", "green", "-o", "out") == 0
-    assert "frames before the first mask (3) show the background only" in capsys.readouterr().err
+    assert "frames before the first mask (3) show the background only" in caplog.text
     assert (rgba("out/00002.png") == GREEN).all()
     assert not (rgba("out/00003.png") == GREEN).all()
 
@@ -265,7 +264,8 @@ def test_memory_does_not_grow_with_the_length_of_a_clip(here, monkeypatch):
         (("--mask", "no.png", "--background", "blur", "-o", "o.mp4"), r"no\.png"),
         (("--mask", "small.png", "--background", "blur", "-o", "o.mp4"), r"small\.png.*20.*10"),
         (("--mask", "0.png", "--background", "blur", "-o", "o.gif"), r"o\.gif: can't write \.gif files"),
-        (("--mask", "0.png", "--background", "blur", "-o", "no/o.mp4"), "folder does not exist"),
+        (("--mask", "0.png", "--background", "blur", "-o", "0.png/o.mp4"), "0.png is a file; name another"),
+        (("--mask", "0.png", "--background", "blur", "-o", "o.mp4", "--largest"), "--largest: is for a subj"),
         (("--mask", "0.png", "--background", "blur", "-o", "clip.mp4"), "is read as input"),
         (("--mask", "0.png", "--background", "blur", "-o", "old.mp4"), r"old\.mp4: exists; give --overwrite"),
         (("--mask", "0.png", "--background", "blur", "-o", "a.mp4", "--matte", "a.mp4"), "is both -o and"),
@@ -376,7 +376,7 @@ def test_nothing_is_left_of_an_interrupted_video(here, monkeypatch, capsys, happ
     ids=["Ctrl-C", "disk full", "killed after saving", "killed long after saving"],
 )
 @pytest.mark.parametrize(
-    ("owner", "name"), [(ImageSequenceWriter, "write"), (VideoSegmenter, "step"), (_replace_job, "publish")]
+    ("owner", "name"), [(ImageSequenceWriter, "write"), (VideoSegmenter, "step"), (replace_job, "publish")]
 )
 def test_interrupted_pictures_go_on_to_the_same_bytes(
     here, monkeypatch, capsys, happens, save_seconds, owner, name
@@ -385,8 +385,8 @@ def test_interrupted_pictures_go_on_to_the_same_bytes(
     whole = tree("out"), tree("matte")
     shutil.rmtree("out")
     shutil.rmtree("matte")
-    monkeypatch.setattr(_replace_job, "SAVE_SECONDS", save_seconds)
-    for stop in (0, 1) if owner is _replace_job else (0, 3, 7):
+    monkeypatch.setattr(replace_job, "SAVE_SECONDS", save_seconds)
+    for stop in (0, 1) if owner is replace_job else (0, 3, 7):
         with monkeypatch.context() as patch:
             at_call(patch, owner, name, stop, happens)
             if happens is kill:
@@ -395,7 +395,7 @@ def test_interrupted_pictures_go_on_to_the_same_bytes(
             else:
                 assert replace(*PICTURES) == (130 if happens is press_ctrl_c else 1)
                 said = capsys.readouterr().err.strip().splitlines()
-                assert "--resume goes on" in said[-1] or "everything had been written" in said[-1]
+                assert "--resume to continue" in said[-1] or "everything had been written" in said[-1]
         if Path(".out.unfinished").exists():
             assert replace(*PICTURES, "--resume") == 0
         assert (tree("out"), tree("matte")) == whole

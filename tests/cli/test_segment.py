@@ -20,9 +20,10 @@ from interruptions import Killed, at_call, fill_disk, kill, press_ctrl_c
 from PIL import Image
 from played_finder import play_finder
 
-from maskstream.cli import _outputs, _segment_job
 from maskstream.cli.__main__ import main
 from maskstream.data.drawn import draw_clip
+from maskstream.jobs import checkpoint, outputs
+from maskstream.jobs import segment as segment_job
 from maskstream.masks.palette import PALETTE, write_label_map
 from maskstream.masks.rle import decode
 from maskstream.runtime import load
@@ -92,18 +93,18 @@ def test_a_folder_gets_a_palette_png_for_each_frame_and_nothing_else(here):
     assert overlap(last > 0, truth > 0) > 0.2  # the network is the network's business; that it ran is ours
 
 
-def test_without_a_mask_the_subject_is_found_by_itself(here, monkeypatch, capsys):
+def test_without_a_mask_the_subject_is_detected(here, monkeypatch, caplog):
     play_finder(monkeypatch, [label_map("0.png")])
     assert segment("clip.mp4", "-o", "out") == 0
     assert np.array_equal(label_map("out/00000.png"), label_map("0.png"))
-    assert "the subject is found by itself" in capsys.readouterr().err
+    assert "detecting the main subject automatically" in caplog.text
 
 
-def test_where_nobody_is_found_by_itself_one_line_says_what_to_do(here, monkeypatch, capsys):
+def test_where_nobody_is_detected_one_line_says_what_to_do(here, monkeypatch, capsys):
     play_finder(monkeypatch, [None] * 9)
     assert segment("clip.mp4", "-o", "out") == 2
     last = capsys.readouterr().err.strip().splitlines()[-1]
-    assert re.search("clip.mp4: nobody is found by itself .* give --mask", last)
+    assert re.search("clip.mp4: no subject detected in the first 250 frames; give --mask", last)
 
 
 def test_label_maps_of_images_are_named_after_them(here, material):
@@ -162,8 +163,22 @@ def test_all_outputs_tell_the_same(here):
     ],
 )
 def test_names_say_what_is_written(output, overlay, expected):
-    outputs = _outputs.SegmentOutputs.named(Path(output) if output else None, overlay)
-    assert outputs == _outputs.SegmentOutputs(**{kind: Path(name) for kind, name in expected.items()})
+    made = outputs.SegmentOutputs.of(output, True if overlay == "" else overlay)
+    assert made == outputs.SegmentOutputs(**{kind: Path(name) for kind, name in expected.items()})
+
+
+@pytest.mark.parametrize("output", ["run_v1.2", "run_v1.2/", "run.final", "new/deep/run.v2b"])
+def test_only_endings_of_files_make_a_name_a_files(here, output):
+    assert segment("clip.mp4", "--mask", "0.png", "-o", output) == 0
+    assert names(output) == NAMES
+
+
+@pytest.mark.parametrize("output", ["new/a.json", "new/deep/a.mp4", "new/out"])
+def test_missing_folders_of_outputs_are_made_but_not_for_nothing(here, output):
+    assert segment("clip.mp4", "--mask", "0.png", "-o", output, "--start", "90") == 2
+    assert not Path("new").exists()
+    assert segment("clip.mp4", "--mask", "0.png", "-o", output) == 0
+    assert Path(output).exists()
 
 
 def test_a_folder_with_a_dot_in_its_name_is_a_folder(here):
@@ -276,17 +291,17 @@ def test_a_later_mask_corrects_and_adds(here):
     assert np.array_equal(label_map("out/00005.png"), label_map("5.png"))
 
 
-def test_frames_before_the_first_mask_are_empty_and_that_is_said(here, capsys):
+def test_frames_before_the_first_mask_are_empty_and_that_is_said(here, caplog):
     assert segment("clip.mp4", "--mask", "3=3.png", "-o", "out") == 0
-    assert "frames before the first mask (3) stay empty; --backward" in capsys.readouterr().err
+    assert "frames before the first mask (3) stay empty; `backward=True`" in caplog.text
     assert names("out") == NAMES
     assert not any(label_map(Path("out", name)).any() for name in NAMES[:3])
     assert label_map("out/00004.png").any()
 
 
-def test_backward_goes_both_ways(here, capsys):
+def test_backward_goes_both_ways(here, caplog):
     assert segment("clip.mp4", "--mask", "5=5.png", "-o", "out", "--backward") == 0
-    assert "stay empty" not in capsys.readouterr().err
+    assert "stay empty" not in caplog.text
     assert names("out") == NAMES
     assert np.array_equal(label_map("out/00005.png"), label_map("5.png"))
     for index in (2, 7):
@@ -536,13 +551,12 @@ BAD = {
         "out.avi: can't write .avi files; name a folder",
     ),
     "one output twice": (("clip.mp4", *MASK, "-o", "a.mp4", "--overlay", "./a.mp4"), "is both -o and --over"),
-    "folder in a missing one": (
-        ("clip.mp4", *MASK, "-o", "no/out"),
-        "no/out: its parent folder does not exist",
-    ),
-    "file in a missing folder": (
-        ("clip.mp4", *MASK, "-o", "no/a.json"),
-        "no/a.json: its folder does not exist",
+    "folder below a file": (("clip.mp4", *MASK, "-o", "file/out"), "file/out: file is a file; name another"),
+    "file below a file": (("clip.mp4", *MASK, "-o", "file/b/a.json"), "file/b/a.json: file is a file"),
+    "gif": (("clip.mp4", *MASK, "-o", "no/a.gif"), "no/a.gif: can't write .gif files; name a folder"),
+    "largest of a mask": (
+        ("clip.mp4", *MASK, *OUT, "--largest"),
+        "--largest: is for a subject that",
     ),
     "output that is a file": (("clip.mp4", *MASK, "-o", "file"), "file: is a file; name a folder"),
     "output with other things": (("clip.mp4", *MASK, "-o", "full"), "full: is not empty; give --overwrite"),
@@ -699,7 +713,7 @@ def test_an_interrupted_run_goes_on_to_the_same_bytes(
     work, uninterrupted, monkeypatch, capsys, name, happens, save_seconds
 ):
     whole = whole_run(name, uninterrupted)
-    monkeypatch.setattr(_segment_job, "SAVE_SECONDS", save_seconds)
+    monkeypatch.setattr(segment_job, "SAVE_SECONDS", save_seconds)
     for stop in (0, SEGMENTED[name] // 2, SEGMENTED[name] - 1):
         with monkeypatch.context() as patch:
             at_call(patch, VideoSegmenter, "step", stop, happens)
@@ -710,7 +724,7 @@ def test_an_interrupted_run_goes_on_to_the_same_bytes(
                 assert segment(*WORK[name], *OUTPUTS) == 130
                 said = capsys.readouterr().err.splitlines()[-1]
                 assert re.fullmatch(
-                    r"maskstream: interrupted: stopped after frame \d; the same command with --resume .*",
+                    r"maskstream: interrupted: stopped after frame \d; run it again with --resume to .*",
                     said,
                 )
         assert not Path("out").exists()
@@ -738,10 +752,10 @@ def test_a_resumed_run_does_only_what_is_left(work, monkeypatch):
     [
         (VideoWriter, "write", 3),
         (VideoWriter, "close", 0),
-        (_outputs.SegmentOutputs, "remove_old", 0),
-        (_segment_job, "publish", 0),
-        (_outputs.shutil, "move", 4),
-        (_segment_job.shutil, "rmtree", 0),
+        (outputs.SegmentOutputs, "remove_old", 0),
+        (segment_job, "publish", 0),
+        (outputs, "move_whole", 4),
+        (checkpoint.shutil, "rmtree", 0),
     ],
 )
 def test_an_interruption_at_the_end_can_be_resumed(
@@ -758,7 +772,7 @@ def test_an_interruption_at_the_end_can_be_resumed(
                 segment(*options, "--overwrite")
         else:
             assert segment(*options, "--overwrite") == (130 if happens is press_ctrl_c else 1)
-            assert re.search("goes on|everything had been written", capsys.readouterr().err)
+            assert re.search("--resume to continue|everything had been written", capsys.readouterr().err)
     if Path(".out.unfinished").exists():
         assert segment(*options, "--resume") == 0
     assert results() == whole
@@ -769,12 +783,12 @@ def test_a_full_disk_is_one_line_and_can_be_resumed(work, uninterrupted, monkeyp
     whole = whole_run("forward", uninterrupted)
     capsys.readouterr()
     with monkeypatch.context() as patch:
-        at_call(patch, _segment_job, "write_label_map", 3, fill_disk)
+        at_call(patch, segment_job, "write_label_map", 3, fill_disk)
         assert segment(*WORK["forward"], *OUTPUTS) == 1
     said = capsys.readouterr().err
     assert said == (
         "maskstream: error: somewhere: No space left on device; "
-        "what was done is kept: the same command with --resume goes on\n"
+        "what was done is kept: run it again with --resume to continue\n"
     )
     assert not Path("out").exists()
     assert segment(*WORK["forward"], *OUTPUTS, "--resume") == 0
@@ -785,11 +799,11 @@ def test_kill_9_can_be_resumed(work, uninterrupted):
     whole = whole_run("backward", uninterrupted)
     code = """
 import os, signal, sys
-from maskstream.cli import _segment_job
 from maskstream.cli.__main__ import main
+from maskstream.jobs import segment as segment_job
 from maskstream.streaming.segmenter import VideoSegmenter
 
-_segment_job.SAVE_SECONDS = 0
+segment_job.SAVE_SECONDS = 0
 step, calls = VideoSegmenter.step, []
 
 def deadly_step(*args):
@@ -882,7 +896,7 @@ def test_memory_does_not_grow_with_the_clip(here, monkeypatch, options):
     with VideoWriter("long.mp4", fps=24) as writer:
         for frame, _ in draw_clip(frames, HEIGHT, WIDTH, objects=2):
             writer.write(frame)
-    monkeypatch.setattr(_segment_job, "SAVE_SECONDS", 1)
+    monkeypatch.setattr(segment_job, "SAVE_SECONDS", 1)
     held, step = [], VideoSegmenter.step
 
     def watched_step(*args):

@@ -9,7 +9,7 @@ from maskstream.background.sources import open_background
 from maskstream.errors import InputError
 from maskstream.masks.palette import present_ids
 from maskstream.matte.config import KeyConfig, MatteConfig
-from maskstream.replacement.replacer import BackgroundReplacer, Kept
+from maskstream.replacement.replacer import BackgroundReplacer, KeptObjects
 
 HEIGHT, WIDTH = 48, 64
 GREY = (90, 90, 90)
@@ -65,7 +65,7 @@ class Truth:
 )
 @pytest.mark.parametrize("tracked", [True, False])
 def test_only_what_is_kept_stays_before_the_background(keep, drop, stays, tracked):
-    kept = Kept.of(keep, drop)
+    kept = KeptObjects.of(keep, drop)
     replacer = BackgroundReplacer(Truth() if tracked else None, open_background("green"), kept=kept)
     frame = picture(label_map())
     replaced = replacer.step(frame, label_map())
@@ -79,13 +79,13 @@ def test_only_what_is_kept_stays_before_the_background(keep, drop, stays, tracke
 
 def test_ids_that_no_object_has_are_refused():
     known = present_ids(label_map())
-    Kept.of((1,)).check(known)
+    KeptObjects.of((1,)).check(known)
     with pytest.raises(InputError, match=r"no object 7 .* have 1, 2, 3"):
-        Kept.of((1, 7)).check(known)
+        KeptObjects.of((1, 7)).check(known)
     with pytest.raises(InputError, match="no object 9"):
-        Kept.of(None, (9,)).check(known)
+        KeptObjects.of(None, (9,)).check(known)
     with pytest.raises(InputError, match="no object would be kept"):
-        Kept.of((1,), (1,)).check(known)
+        KeptObjects.of((1,), (1,)).check(known)
 
 
 def test_results_stay_as_they_are_while_more_frames_come():
@@ -110,7 +110,7 @@ def test_the_frame_is_left_as_it_is():
 
 def test_without_a_background_colours_and_alpha_come_apart():
     frame = picture(label_map())
-    replaced = BackgroundReplacer(Truth(), None, kept=Kept.of((1,))).step(frame)
+    replaced = BackgroundReplacer(Truth(), None, kept=KeptObjects.of((1,))).step(frame)
     assert tuple(replaced.image[16, 9]) == COLOURS[1]
     assert replaced.alpha[16, 9] == 255
     assert not replaced.alpha[:, 30:].any()

@@ -6,16 +6,26 @@ import argparse
 import logging
 import os
 import pkgutil
+import signal
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib import import_module
 from importlib.metadata import version
 from typing import Protocol, cast
 
 from maskstream import cli
+from maskstream.cli._wording import for_command_line
 from maskstream.errors import InputError
+from maskstream.jobs.interrupts import ENDING, end_as_ctrl_c_does
 
-FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130  #: exit codes; 130 is what shells give after Ctrl-C
+FAILED, BAD_INPUT = (
+    1,
+    2,
+)  #: exit codes; after a signal it is 128 and its number, as shells have it (Ctrl-C: 130)
+
+_ENDED = dict.fromkeys(ENDING, "terminated") | {signal.SIGINT: "interrupted"}
 
 #: Which extra brings a module that the base install lacks.
 EXTRAS = {
@@ -63,30 +73,28 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: the words after the program's name; the process's own if None.
 
     Returns:
-        The exit code: 0, or 1 failed, 2 bad input, 130 interrupted.
+        The exit code: 0, or 1 failed, 2 bad input, 130 interrupted, 143 terminated, 129 hung up.
     """
-    words = parser()
-    args = words.parse_args(argv)
+    parser = build_parser()
+    args = parser.parse_args(argv)
     if args.run is None:
-        words.print_help()
+        parser.print_help()
         return BAD_INPUT
-    level = logging.DEBUG if args.debug else logging.INFO if args.verbose else logging.WARNING
-    logging.basicConfig(
-        level=logging.ERROR if args.quiet else level,
-        format="%(levelname)s: %(message)s",
-        handlers=[_Messages()],
-    )
+    _set_up_messages(args)
     try:
-        code = int(args.run(args))
-        sys.stdout.flush()
+        with _requests_to_end():
+            code = int(args.run(args))
+            sys.stdout.flush()
         return code
     except BrokenPipeError:
-        # Whoever read our output has gone, which is their right; the flush at exit must not complain.
+        # The reader closed the pipe. That is fine; keep the flush at exit from raising.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except KeyboardInterrupt as interrupt:
-        print(f"maskstream: interrupted{f': {interrupt}' if str(interrupt) else ''}", file=sys.stderr)
-        return INTERRUPTED
+        told = for_command_line(str(interrupt))
+        number = getattr(interrupt, "number", signal.SIGINT)  # of what has no number it was Ctrl-C
+        print(f"maskstream: {_ENDED[number]}{f': {told}' if told else ''}", file=sys.stderr)
+        return 128 + number
     except Exception as error:
         explained = _explain(error)
         if explained is None or args.debug:
@@ -96,8 +104,17 @@ def main(argv: Sequence[str] | None = None) -> int:
         return code
 
 
+def _set_up_messages(args: argparse.Namespace) -> None:
+    """Log as the options say; what jobs have to tell is shown unless they are to be quiet."""
+    level = logging.DEBUG if args.debug else logging.INFO if args.verbose else logging.WARNING
+    if args.quiet:
+        level = logging.ERROR
+    logging.basicConfig(level=level, format="%(message)s", handlers=[_Messages()])
+    logging.getLogger("maskstream.jobs").setLevel(level if args.quiet else min(level, logging.INFO))
+
+
 class _Messages(logging.Handler):
-    """Lines on what standard error is at the moment: a progress bar puts itself before it.
+    """Lines on what standard error is at the moment: a progress bar puts itself in front of it.
 
     A warning is said once: a file that is read twice need not be complained of twice.
     """
@@ -107,11 +124,28 @@ class _Messages(logging.Handler):
         self._warnings: set[str] = set()
 
     def emit(self, record: logging.LogRecord) -> None:
-        text = self.format(record)
+        text = for_command_line(self.format(record))
+        if record.levelno != logging.INFO:
+            text = f"{record.levelname}: {text}"
         if text not in self._warnings:
             print(text, file=sys.stderr)
         if record.levelno == logging.WARNING:
             self._warnings.add(text)
+
+
+@contextmanager
+def _requests_to_end() -> Iterator[None]:
+    """Let ``kill`` and a closed terminal end the block as Ctrl-C does, unless they are handled otherwise."""
+    numbers = [n for n in ENDING if n != signal.SIGINT and signal.getsignal(n) is signal.SIG_DFL]
+    if threading.current_thread() is not threading.main_thread():
+        numbers = []
+    for number in numbers:
+        signal.signal(number, end_as_ctrl_c_does)
+    try:
+        yield
+    finally:
+        for number in numbers:
+            signal.signal(number, signal.SIG_DFL)
 
 
 def commands() -> list[Command]:
@@ -122,37 +156,37 @@ def commands() -> list[Command]:
     ]
 
 
-def parser() -> argparse.ArgumentParser:
-    """Of all commands."""
-    words = argparse.ArgumentParser(
+def build_parser() -> argparse.ArgumentParser:
+    """The parser of all commands."""
+    parser = argparse.ArgumentParser(
         prog="maskstream", description="Mark any object in one frame of a video, get its mask in every frame."
     )
-    words.add_argument("--version", action="version", version=version("maskstream"))
-    words.set_defaults(run=None)
+    parser.add_argument("--version", action="version", version=version("maskstream"))
+    parser.set_defaults(run=None)
     common = argparse.ArgumentParser(add_help=False)
     group = common.add_argument_group("messages")
     group.add_argument("-q", "--quiet", action="store_true", help="no progress, no warnings")
     group.add_argument("-v", "--verbose", action="store_true", help="say more on the way")
     group.add_argument("--debug", action="store_true", help="say all, and show where an error comes from")
-    subparsers = words.add_subparsers(title="commands", metavar="COMMAND")
+    subparsers = parser.add_subparsers(title="commands", metavar="COMMAND")
     for command in commands():
         subparser = subparsers.add_parser(
             command.NAME, help=command.HELP, description=command.HELP, parents=[common]
         )
         command.add_arguments(subparser)
         subparser.set_defaults(run=command.run)
-    return words
+    return parser
 
 
 def _explain(error: Exception) -> tuple[str, int] | None:
     """One line and the exit code for an error that a user can do something about; None for a bug."""
     match error:
         case InputError():
-            return str(error), BAD_INPUT
+            return for_command_line(str(error)), BAD_INPUT
         case ModuleNotFoundError(name=str(name)) if name in EXTRAS:
             return f"this needs {name}; pip install 'maskstream[{EXTRAS[name]}]'", BAD_INPUT
         case OSError():
-            return str(error), FAILED
+            return for_command_line(str(error)), FAILED
     return None
 
 

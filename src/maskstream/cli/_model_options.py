@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
-from importlib.metadata import version
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from maskstream.streaming.segmentation import Segmenter
+    from maskstream.streaming.options import SegmenterOptions
 
 
 def add_model_arguments(parser: argparse._ActionsContainer) -> None:
@@ -41,59 +38,20 @@ def add_model_arguments(parser: argparse._ActionsContainer) -> None:
     parser.add_argument("--flip", action="store_true", help="run on mirrored frames too, and take the mean")
 
 
-def make_segmenter(args: argparse.Namespace) -> Callable[[], Segmenter]:
-    """Load what the options name, once, and return what makes fresh segmenters of it, one for each video.
+def segmenter_options(args: argparse.Namespace) -> SegmenterOptions:
+    """What the options say."""
+    from maskstream.streaming.options import SegmenterOptions
 
-    Raises:
-        InputError: there is no such network, device, size or scale, or the runtime is not installed.
-    """
-    from maskstream.runtime.load import load_model
-    from maskstream.streaming.ensemble import EnsembleSegmenter
-    from maskstream.streaming.segmenter import VideoSegmenter
-
-    models = [load_model(name, args.runtime, args.threads, args.device) for name in _models(args)]
-
-    def make() -> Segmenter:
-        if len(models) == 1 and args.scales == [1] and not args.flip:
-            return VideoSegmenter(models[0], args.size, window=args.window)
-        return EnsembleSegmenter.of(models, args.scales, args.flip, args.size, window=args.window)
-
-    make()  # what is wrong is to be said now, not at the first video
-    return make
-
-
-def identity(args: argparse.Namespace) -> dict[str, Any]:
-    """What results depend on by these options, as plain data: a resumed run must have it in common."""
-    from maskstream.cli._segment_job import stamps
-    from maskstream.runtime.load import locate
-
-    files = [path for name in _models(args) for path in _files_of(locate(name))]
-    return {
-        "version": version("maskstream"),
-        "runtime": [args.runtime, args.size, args.window, args.scales, args.flip],
-        "network": stamps(files),
-    }
-
-
-def _models(args: argparse.Namespace) -> list[str]:
-    """Names or paths of all networks.
-
-    Raises:
-        InputError: one is given twice.
-    """
-    from maskstream.errors import InputError
-
-    models: list[str] = args.models or [args.model]
-    if twice := [name for name in models if models.count(name) > 1]:
-        raise InputError(f"--models: {twice[0]} is given twice; give it once")
-    return models
-
-
-def _files_of(network: Path) -> list[Path]:
-    """What results depend on: the graphs and their description, or the one file of weights."""
-    if not network.is_dir():
-        return [network]
-    return sorted(path for path in network.iterdir() if path.suffix in (".onnx", ".json", ".data"))
+    return SegmenterOptions(
+        tuple(args.models or [args.model]),
+        args.runtime,
+        args.device,
+        args.threads,
+        args.size,
+        args.window,
+        tuple(args.scales),
+        args.flip,
+    )
 
 
 def _scales(text: str) -> list[float]:

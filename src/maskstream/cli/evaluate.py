@@ -54,9 +54,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Segment what is not there yet; when all of it is, score it, zip it, report on it."""
     from contextlib import closing
-    from functools import partial
 
-    from maskstream.cli._model_options import identity, make_segmenter
+    from maskstream.cli._model_options import segmenter_options
     from maskstream.cli._progress import progress
     from maskstream.data.sequences import open_sequences
     from maskstream.errors import InputError
@@ -72,10 +71,11 @@ def run(args: argparse.Namespace) -> int:
     found = open_sequences(
         args.root, args.dataset, args.split, resolution=args.resolution, with_images=True, seen=args.seen
     )
+    segmenter = segmenter_options(args)
     settings = {"dataset": args.dataset, "split": found.subset, "resolution": args.resolution}
-    settings |= portable(identity(args))
+    settings |= portable(segmenter.identity())
     work = SequenceWork(
-        partial(make_segmenter, args),
+        segmenter.load,
         str(settings),
         folder := RunFolder(args.output),
         found.protocol,

@@ -10,7 +10,7 @@ from pathlib import Path
 from threading import Event, Thread
 from typing import TYPE_CHECKING
 
-from maskstream.cli._look_options import add_look_arguments, add_screen_argument
+from maskstream.cli._appearance_options import add_appearance_arguments, add_screen_argument
 from maskstream.cli._option_types import box, picture_size, seconds_or_never
 from maskstream.cli._progress import PLAIN_SECONDS, say
 
@@ -60,7 +60,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     who.add_argument(
         "--largest", action="store_true", help="of several people only the one who is seen largest"
     )
-    add_look_arguments(parser, "image, video, folder of images, blur, or a colour (#00ff00, white)")
+    add_appearance_arguments(parser, "image, video, folder of images, blur, or a colour (#00ff00, white)")
     safe = parser.add_argument_group("what is shown instead of the room")
     safe.add_argument("--slate", type=Path, metavar="IMAGE", help="picture while there is nothing to show")
     safe.add_argument(
@@ -85,7 +85,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run until the source ends, or Ctrl-C."""
-    from maskstream.cli._look_options import matte_of
+    from maskstream.cli._appearance_options import matte_of
     from maskstream.live.session import LiveOptions, LiveSession
 
     options = LiveOptions(

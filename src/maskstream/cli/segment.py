@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
-from typing import TYPE_CHECKING
 
-from maskstream.cli._model_options import add_model_arguments, identity, make_segmenter
+from maskstream.cli._marks import add_mark_arguments, marks_of
+from maskstream.cli._model_options import add_model_arguments, segmenter_options
 from maskstream.cli._option_types import object_ids
-from maskstream.cli._progress import say
-
-if TYPE_CHECKING:
-    from maskstream.video.probe import VideoInfo
+from maskstream.cli._progress import JobBar, say_result
 
 NAME = "segment"
 HELP = "segment marked objects through a video"
@@ -19,28 +15,12 @@ HELP = "segment marked objects through a video"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument("input", type=Path, help="video file, or folder of images (JPEGImages/480p/bear)")
-    parser.add_argument(
-        "--mask",
-        action="append",
-        default=[],
-        metavar="[FRAME=]PATH",
-        help="mask of the first frame, or of frame FRAME: an image (palette, grey, colours), or a folder of "
-        "one file an object; may be given for several frames, and several files for one",
-    )
-    parser.add_argument(
-        "--box",
-        action="append",
-        default=[],
-        metavar="[FRAME=]x,y,w,h",
-        help="box around an object of the first frame, or of frame FRAME, in pixels, instead of its mask; "
-        "may be given several times, an object each",
-    )
+    parser.add_argument("input", help="video file, or folder of images (JPEGImages/480p/bear)")
+    add_mark_arguments(parser.add_argument_group("objects (the main subject is detected, unless marked)"))
     out = parser.add_argument_group("output (at least one)")
     out.add_argument(
         "-o",
         "--output",
-        type=Path,
         metavar="PATH",
         help="folder: a palette PNG for each frame; .json: run lengths; .mp4 and the like: a mask video, or "
         "the overlay if --overlay is given without a name",
@@ -48,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     out.add_argument(
         "--overlay",
         nargs="?",
-        const="",
+        const=True,
         metavar="VIDEO",
         help="video of the masks over the frames; without a name: -o if that is a video, else beside it",
     )
@@ -61,68 +41,30 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     what.add_argument(
         "--backward", action="store_true", help="also go back, from the first mask of each object to --start"
     )
-    what.add_argument(
-        "--threshold-soft",
-        action="store_true",
-        help="cut anti-aliased masks at half instead of refusing them",
-    )
     how = parser.add_argument_group("how")
     add_model_arguments(how)
-    how.add_argument("--resume", action="store_true", help="go on where an interrupted run stopped")
+    how.add_argument("--resume", action="store_true", help="continue an interrupted run where it stopped")
 
 
 def run(args: argparse.Namespace) -> int:
     """Check everything, segment, then draw what else was asked for."""
-    from maskstream.cli._outputs import SegmentOutputs
-    from maskstream.cli._segment_job import (
-        Range,
-        SegmentJob,
-        check_names,
-        find_subject_of,
-        framed,
-        read_masks,
-    )
-    from maskstream.video.probe import probe
+    from maskstream.jobs.frames import FrameRange
+    from maskstream.jobs.segment import SegmentJob, SegmentOptions
 
-    outputs = SegmentOutputs.named(args.output, args.overlay)
-    info = probe(args.input)
-    frames = Range(args.start, args.end, args.every)
-    frames.check(info)
-    check_names(info)
-    given = args.mask or ([] if args.box else _annotation(info, frames.start))
-    sources = [info.path, *(framed(option, frames.start)[1] for option in given)]
-    outputs.check(sources, args.overwrite, args.resume)
-    if given or args.box:
-        masks = read_masks(given, info, frames, args.ids, args.threshold_soft, args.box)
-    else:
-        say("nothing is marked: the subject is found by itself, people first", args.quiet)
-        masks = find_subject_of(info, frames)
-    segmenters = make_segmenter(args)
-    if min(masks) > frames.start and not args.backward:
-        say(
-            f"frames before the first mask ({min(masks)}) stay empty; --backward goes back from it",
-            args.quiet,
-        )
-    job = SegmentJob(
-        info,
-        masks,
-        frames,
-        outputs,
+    options = SegmentOptions(
+        args.input,
+        args.output,
+        args.overlay,
+        marks_of(args),
+        args.ids,
+        FrameRange(args.start, args.end, args.every),
         backward=args.backward,
-        make_segmenter=segmenters,
-        identity=identity(args),
-        quiet=args.quiet,
+        threshold_soft=args.threshold_soft,
+        largest=args.largest,
+        overwrite=args.overwrite,
+        segmenter=segmenter_options(args),
     )
-    count = job.run(args.resume)
-    say(f"{count} frame{'s' * (count != 1)}: {', '.join(map(str, outputs.all))}", args.quiet)
+    with JobBar(args.quiet) as bar:
+        result = SegmentJob(options, on_progress=bar).run(resume=args.resume)
+    say_result(result, args.quiet)
     return 0
-
-
-def _annotation(info: VideoInfo, start: int) -> list[str]:
-    """The first mask of a DAVIS-style sequence: ``Annotations`` where ``JPEGImages`` is in the path."""
-    parts = info.path.resolve().parts
-    if not info.images or "JPEGImages" not in parts or start >= len(info.images):
-        return []
-    folder = Path(*("Annotations" if part == "JPEGImages" else part for part in parts))
-    path = folder / f"{info.images[start].stem}.png"
-    return [str(path)] if path.is_file() else []

@@ -54,7 +54,7 @@ class Replaced(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Kept:
+class KeptObjects:
     """Which objects stay before the new background; the others belong to what is replaced.
 
     Attributes:
@@ -66,7 +66,7 @@ class Kept:
     drop: frozenset[int] = frozenset()
 
     @classmethod
-    def of(cls, keep: Collection[int] | None, drop: Collection[int] = ()) -> Kept:
+    def of(cls, keep: Collection[int] | None, drop: Collection[int] = ()) -> KeptObjects:
         """From any collections of ids."""
         return cls(None if keep is None else frozenset(keep), frozenset(drop))
 
@@ -136,7 +136,7 @@ class BackgroundReplacer:
         segmenter: Segmenter | None,
         background: Background | None,
         *,
-        kept: Kept | None = None,
+        kept: KeptObjects | None = None,
         matte: MatteConfig | None = None,
         composite: CompositeConfig | None = None,
     ) -> None:
@@ -155,7 +155,7 @@ class BackgroundReplacer:
         """
         self.background = background
         self.segmenter = segmenter
-        self._kept = kept or Kept()
+        self._kept = kept or KeptObjects()
         self._matting = Matting(matte or MatteConfig())
         self._compositor = Compositor(composite or CompositeConfig())
 

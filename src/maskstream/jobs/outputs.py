@@ -1,4 +1,4 @@
-"""Where commands write, and what they must not write over."""
+"""Where jobs write, what they must not write over, and how outputs get their names when all is done."""
 
 from __future__ import annotations
 
@@ -10,13 +10,74 @@ from pathlib import Path
 from typing import ClassVar
 
 from maskstream.errors import InputError
+from maskstream.masks.palette import written_beside
 from maskstream.video.write import VIDEO_SUFFIXES
 
 SNAPSHOT = "snapshot.npz"
 GREY, RGB, PALETTE, RGBA = 0, 2, 3, 6  #: colour types of PNGs
 
+#: Endings that people expect of files; any other ending is part of a folder's name.
+_FILE_SUFFIXES = frozenset(
+    [
+        ".json",
+        ".jsonl",
+        ".csv",
+        ".txt",
+        ".zip",
+        ".tar",
+        ".npz",
+        ".npy",
+        ".mp4",
+        ".m4v",
+        ".mov",
+        ".mkv",
+        ".webm",
+        ".avi",
+        ".wmv",
+        ".flv",
+        ".mpg",
+        ".mpeg",
+        ".ts",
+        ".m2ts",
+        ".mts",
+        ".mxf",
+        ".ogv",
+        ".3gp",
+        ".gif",
+        ".apng",
+        ".png",
+        ".jpg",
+        ".jpeg",
+        ".bmp",
+        ".tif",
+        ".tiff",
+        ".webp",
+        ".avif",
+        ".heic",
+        ".exr",
+        ".tga",
+        ".ppm",
+        ".pgm",
+        ".psd",
+        ".svg",
+        ".pdf",
+        ".mp3",
+        ".wav",
+        ".m3u8",
+        ".mpd",
+        ".h264",
+        ".264",
+        ".hevc",
+        ".265",
+        ".yuv",
+        ".y4m",
+    ]
+)
 
-class Places:
+PathLike = str | os.PathLike[str]
+
+
+class OutputPaths:
     """Folders and files that a run writes; what is not finished lies in a hidden folder beside the first."""
 
     kind: ClassVar[str]  #: what its folders hold, in words
@@ -33,8 +94,8 @@ class Places:
         raise NotImplementedError
 
     @staticmethod
-    def owns(path: Path) -> bool:
-        """Whether a file in a folder is of the kind that runs put there, and so may be replaced."""
+    def may_replace(path: Path) -> bool:
+        """Whether a file in an output folder is of the kind that runs put there."""
         raise NotImplementedError
 
     @property
@@ -59,7 +120,7 @@ class Places:
         Args:
             sources: what is read, and never written over.
             overwrite: outputs that exist may be replaced.
-            resume: an interrupted run may be gone on with; what it was allowed to replace it still is.
+            resume: an interrupted run may be resumed, with the permission to overwrite that it had.
 
         Raises:
             InputError: an output exists and may not be replaced, or its folder can't be written to.
@@ -71,14 +132,14 @@ class Places:
             return
         for path in self.files:
             if path.exists() and not overwrite:
-                raise InputError(f"{path}: exists; give --overwrite to replace it")
+                raise InputError(f"{path}: exists; give `overwrite=True` to replace it")
         for folder in self.folders:
             if folder.exists():
                 self._check_folder(folder, overwrite)
-        if self.part.exists() and not (resume or overwrite):
+        if self.is_resumable and not (resume or overwrite):
             raise InputError(
                 f"{self.part}: an interrupted run is here; "
-                "give --resume to go on, or --overwrite to begin again"
+                "give `resume=True` to continue it, or `overwrite=True` to begin again"
             )
 
     def remove_old(self) -> None:
@@ -86,16 +147,16 @@ class Places:
         for folder in self.folders:
             if folder.exists():
                 for path in folder.iterdir():
-                    if self.owns(path):
+                    if self.may_replace(path):
                         path.unlink()
 
     def _check_place(self, path: Path) -> None:
         is_folder = path in self.folders
-        kind = "its parent folder" if is_folder else "its folder"
-        if not path.parent.is_dir():
-            raise InputError(f"{path}: {kind} does not exist; make it first")
-        if not os.access(path.parent, os.W_OK | os.X_OK):
-            raise InputError(f"{path}: no permission to write into {path.parent}; name another place")
+        above = _nearest(path.parent)
+        if not above.is_dir():
+            raise InputError(f"{path}: {above} is a file; name another place")
+        if not os.access(above, os.W_OK | os.X_OK):
+            raise InputError(f"{path}: no permission to write into {above}; name another place")
         if is_folder:
             if path.exists() and not path.is_dir():
                 kinds = ", ".join(self.suffixes)
@@ -120,9 +181,10 @@ class Places:
         content = [path for path in folder.iterdir() if not path.name.startswith(".")]
         if content and not overwrite:
             raise InputError(
-                f"{folder}: is not empty; give --overwrite to replace its {self.kind}, or name another folder"
+                f"{folder}: is not empty; give `overwrite=True` to replace its {self.kind}, "
+                "or name another folder"
             )
-        if foreign := next((path for path in content if not self.owns(path)), None):
+        if foreign := next((path for path in content if not self.may_replace(path)), None):
             raise InputError(
                 f"{folder}: holds {foreign.name}, which is none of its {self.kind} and is not replaced; "
                 "name another folder"
@@ -130,8 +192,8 @@ class Places:
 
 
 @dataclass(frozen=True)
-class SegmentOutputs(Places):
-    """Where ``maskstream segment`` writes; None: not wanted.
+class SegmentOutputs(OutputPaths):
+    """Where a segmentation goes; None: not wanted.
 
     Attributes:
         folder: gets a palette PNG for each frame.
@@ -149,43 +211,41 @@ class SegmentOutputs(Places):
     overlay: Path | None = None
 
     @classmethod
-    def named(cls, output: Path | None, overlay: str | None) -> SegmentOutputs:
+    def of(cls, output: PathLike | None, overlay: PathLike | bool | None) -> SegmentOutputs:
         """What the endings of names ask for.
 
         Args:
             output: folder, ``.json`` or video.
-            overlay: video; empty: named after ``output``; None: not wanted.
+            overlay: video; True: named after ``output``; None: not wanted.
 
         Raises:
             InputError: nothing is asked for, or what can't be written.
         """
-        if output is None and not overlay:
-            if overlay is not None:
-                raise InputError(
-                    "--overlay needs a name, or -o to be named after; give --overlay overlay.mp4"
-                )
-            raise InputError("nothing to write; give -o FOLDER, -o masks.json or --overlay overlay.mp4")
-        if output is not None and output.name in ("", ".."):
-            output = output.resolve()  # ``.`` and the like have no name to put things beside
-        suffix = output.suffix.lower() if output is not None and not output.is_dir() else ""
-        if suffix not in ("", ".json", *VIDEO_SUFFIXES):
-            kinds = ", ".join((".json", *VIDEO_SUFFIXES))
+        if output is None and (overlay is None or overlay is False):
             raise InputError(
-                f"{output}: can't write {suffix} files; name a folder, or a file ending in {kinds}"
+                "nothing to write; give `output` (FOLDER, masks.json) or `overlay` (overlay.mp4)"
             )
-        folder = output if suffix == "" else None
-        rle = output if suffix == ".json" else None
-        masks = output if suffix in VIDEO_SUFFIXES else None
-        drawn = Path(overlay) if overlay else None
-        if overlay == "" and output is not None:
-            stem = output.name if folder is not None else output.stem
-            drawn, masks = masks or output.with_name(f"{stem}-overlay.mp4"), None
-        if drawn is not None and drawn.suffix.lower() not in VIDEO_SUFFIXES:
+        if output is None and overlay is True:
             raise InputError(
-                f"{drawn}: the overlay is a video; use a name ending in {', '.join(VIDEO_SUFFIXES)}"
+                "`overlay` needs a name, or `output` to be named after; give `overlay` overlay.mp4"
             )
-        if masks is not None and drawn is not None and masks.resolve() == drawn.resolve():
-            raise InputError(f"{drawn}: is both -o and --overlay; give --overlay without a name, or another")
+        path = None if output is None else _named(output)
+        suffix = "" if output is None or path is None or is_folder_name(output) else path.suffix.lower()
+        if path is not None and suffix not in ("", *cls.suffixes):
+            raise InputError(
+                f"{path}: can't write {suffix} files; name a folder, or a file ending in "
+                f"{', '.join(cls.suffixes)}"
+            )
+        folder = path if suffix == "" else None
+        rle = path if suffix == ".json" else None
+        masks = path if suffix in VIDEO_SUFFIXES else None
+        if overlay is True and path is not None:
+            stem = path.name if folder is not None else path.stem
+            drawn: Path | None = masks or path.with_name(f"{stem}-overlay.mp4")
+            masks = None
+        else:
+            drawn = None if overlay is None or isinstance(overlay, bool) else Path(overlay)
+        _check_overlay(drawn, masks)
         return cls(folder, rle, masks, drawn)
 
     @property
@@ -199,18 +259,19 @@ class SegmentOutputs(Places):
         return [path for path in (self.rle, self.masks, self.overlay) if path is not None]
 
     @staticmethod
-    def owns(path: Path) -> bool:
+    def may_replace(path: Path) -> bool:
         """Whether a file is a palette PNG."""
         return png_colour_type(path) == PALETTE
 
 
 @dataclass(frozen=True)
-class ReplaceOutputs(Places):
-    """Where ``maskstream replace`` writes.
+class ReplaceOutputs(OutputPaths):
+    """Where replaced frames go.
 
     Attributes:
         picture: video, or folder that gets a PNG for each frame.
         matte: the same of the matte, in grey; None: not wanted.
+        folder_names: those of them that name folders, which need not exist yet.
     """
 
     kind: ClassVar[str] = "pictures"
@@ -218,55 +279,90 @@ class ReplaceOutputs(Places):
 
     picture: Path
     matte: Path | None = None
+    folder_names: frozenset[Path] = frozenset()
 
     @classmethod
-    def named(cls, output: Path | None, matte: Path | None) -> ReplaceOutputs:
+    def of(cls, output: PathLike | None, matte: PathLike | None = None) -> ReplaceOutputs:
         """What the endings of names ask for.
 
         Raises:
             InputError: nothing is asked for, or what can't be written.
         """
         if output is None:
-            raise InputError("nothing to write; give -o out.mp4 (or .mov, .webm, .mkv, or a folder for PNGs)")
-        paths = [path.resolve() if path.name in ("", "..") else path for path in (output, matte) if path]
-        for path in paths:
-            if path.suffix and not path.is_dir() and path.suffix.lower() not in VIDEO_SUFFIXES:
+            raise InputError(
+                "nothing to write; give `output` out.mp4 (or .mov, .webm, .mkv, or a folder for PNGs)"
+            )
+        paths, folders = [], set()
+        for name in (output, matte):
+            if name is None:
+                continue
+            path = _named(name)
+            paths.append(path)
+            if is_folder_name(name):
+                folders.add(path)
+            elif path.suffix.lower() not in VIDEO_SUFFIXES:
                 raise InputError(
                     f"{path}: can't write {path.suffix} files; name a folder for PNGs, or a file ending in "
                     f"{', '.join(VIDEO_SUFFIXES)}"
                 )
         if len({path.resolve() for path in paths}) < len(paths):
-            raise InputError(f"{paths[1]}: is both -o and --matte; name another")
-        return cls(*paths)
+            raise InputError(f"{paths[1]}: is both `output` and `matte`; name another")
+        return cls(paths[0], paths[1] if len(paths) > 1 else None, frozenset(folders))
 
     @property
     def folders(self) -> list[Path]:
-        """Those without an ending."""
-        return [path for path in self._named if not path.suffix or path.is_dir()]
+        """Those that are folders."""
+        return [path for path in self._given if path in self.folder_names]
 
     @property
     def files(self) -> list[Path]:
         """The videos."""
-        return [path for path in self._named if path not in self.folders]
+        return [path for path in self._given if path not in self.folder_names]
 
     @property
-    def _named(self) -> list[Path]:
+    def _given(self) -> list[Path]:
         return [self.picture, *([] if self.matte is None else [self.matte])]
 
     @staticmethod
-    def owns(path: Path) -> bool:
+    def may_replace(path: Path) -> bool:
         """Whether a file is a PNG as they are written here: of colours, with alpha or without, or grey."""
         return png_colour_type(path) in (GREY, RGB, RGBA)
 
 
+def is_folder_name(name: PathLike) -> bool:
+    """Whether an output is meant as a folder: it is one, ends in a slash, or has no ending of a known file.
+
+    A name like ``run_v1.2`` is a folder's; ``out.gif`` is a file's, though no GIF can be written.
+    """
+    text = os.fspath(name)
+    if text.endswith(("/", os.sep)) or Path(text).is_dir():
+        return True
+    return Path(text).suffix.lower() not in _FILE_SUFFIXES
+
+
 def publish(finished: Path, folder: Path) -> None:
-    """Move a finished folder's files to where they belong; may be called again if it was cut short."""
+    """Move a finished folder's files to where they belong; may be called again if it was cut short.
+
+    A folder that exists may be a mount or a link: it stays, and only gets the files. No name in it ever
+    stands for half a file: across file systems each is copied beside its name first.
+    """
     if not folder.exists():
         os.rename(finished, folder)
-    elif finished.exists():
-        # A folder that exists may be a mount or a link: it stays, and only gets the files.
-        for path in sorted(finished.iterdir()):
-            shutil.move(path, folder / path.name)
+        return
+    if not finished.exists():
+        return
+    for path in sorted(finished.iterdir()):
+        move_whole(path, folder / path.name)
+
+
+def move_whole(path: Path, target: Path) -> None:
+    """Move a file, also to another file system, so that the target is whole at any time."""
+    try:
+        os.replace(path, target)
+    except OSError:
+        with written_beside(target) as part:
+            shutil.copyfile(path, part)
+        path.unlink()
 
 
 def png_colour_type(path: Path) -> int | None:
@@ -276,3 +372,25 @@ def png_colour_type(path: Path) -> int | None:
     with path.open("rb") as file:
         header = file.read(26)
     return header[25] if len(header) == 26 and header.startswith(b"\x89PNG\r\n") else None
+
+
+def _named(name: PathLike) -> Path:
+    """A path that has a name to put things beside, which ``.`` and the like have not."""
+    path = Path(name)
+    return path.resolve() if path.name in ("", "..") else path
+
+
+def _check_overlay(drawn: Path | None, masks: Path | None) -> None:
+    if drawn is not None and drawn.suffix.lower() not in VIDEO_SUFFIXES:
+        raise InputError(f"{drawn}: the overlay is a video; use a name ending in {', '.join(VIDEO_SUFFIXES)}")
+    if masks is not None and drawn is not None and masks.resolve() == drawn.resolve():
+        raise InputError(
+            f"{drawn}: is both `output` and `overlay`; give `overlay` without a name, or another"
+        )
+
+
+def _nearest(path: Path) -> Path:
+    """The path, or the nearest one above it that exists."""
+    while not path.exists() and path != path.parent:
+        path = path.parent
+    return path

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from maskstream.cli._option_types import position
 
 if TYPE_CHECKING:
     from maskstream.background.compositor import CompositeConfig
-    from maskstream.background.sources import Background
+    from maskstream.background.options import BackgroundOptions
     from maskstream.matte.config import MatteConfig
 
 FIND = "found"  #: value of --green-screen without a colour
@@ -27,7 +27,7 @@ def add_screen_argument(parser: argparse._ActionsContainer) -> None:
     )
 
 
-def add_look_arguments(parser: argparse.ArgumentParser, backgrounds: str) -> None:
+def add_appearance_arguments(parser: argparse.ArgumentParser, backgrounds: str) -> None:
     """Declare what is behind, and how edges are made.
 
     Args:
@@ -81,22 +81,18 @@ def add_look_arguments(parser: argparse.ArgumentParser, backgrounds: str) -> Non
     edge.add_argument("--no-refinement", action="store_true", help="the network's edges as they are")
 
 
-def background_of(args: argparse.Namespace, what: str) -> Background:
-    """Open a background as the options say.
+def background_options(args: argparse.Namespace) -> BackgroundOptions:
+    """What is behind, as plain data."""
+    from maskstream.background.options import BackgroundOptions
 
-    Raises:
-        InputError: it can't be opened.
-    """
-    from maskstream.background.sources import open_background
-
-    return open_background(
-        what,
+    return BackgroundOptions(
+        args.background,
         args.fit,
         args.position,
-        fill=args.fill,
-        fps=args.background_fps,
-        strength=args.blur_strength,
-        falloff=args.blur_falloff,
+        args.fill,
+        args.background_fps,
+        args.blur_strength,
+        args.blur_falloff,
     )
 
 
@@ -132,10 +128,3 @@ def matte_of(args: argparse.Namespace) -> MatteConfig:
         spill=args.spill,
         key=key,
     )
-
-
-def look_of(args: argparse.Namespace) -> dict[str, Any]:
-    """All options that change the pictures, as plain data."""
-    names = "green_screen background fit position fill background_fps blur_strength blur_falloff light_wrap "
-    names += "match_colour quality shift softness spill no_smoothing no_refinement"
-    return {name: str(getattr(args, name)) for name in names.split()}

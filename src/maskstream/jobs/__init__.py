@@ -1,0 +1,1 @@
+"""Work on whole files, from options to outputs: segment a video, replace a background."""

@@ -1,0 +1,83 @@
+"""How far a job is: plain data, handed to whoever wants to show it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Phase(StrEnum):
+    """What a job is doing."""
+
+    DETECT = "detect"  #: looking for the subject
+    BACKWARD = "backward"  #: following objects towards the first frame
+    FORWARD = "forward"  #: following objects towards the last frame
+    DRAW = "draw"  #: writing what is made from frames and label maps together
+    REPLACE = "replace"  #: replacing the background
+    PUBLISH = "publish"  #: giving the outputs their names
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a phase of a job is.
+
+    Attributes:
+        phase: what is being done.
+        frame: index in the input of the frame that was finished last; None before the first.
+        done: frames of this phase that are finished, those of an interrupted run included.
+        total: how many there will be, as well as it is known beforehand; None if it isn't.
+        rate: frames a second, of this run; 0 before the first.
+    """
+
+    phase: Phase
+    frame: int | None
+    done: int
+    total: int | None
+    rate: float
+
+    @property
+    def remaining(self) -> float | None:
+        """Seconds until the phase ends, as far as can be told."""
+        if self.total is None or not self.rate:
+            return None
+        return max(0, self.total - self.done) / self.rate
+
+
+OnProgress = Callable[[Progress], None]
+
+
+class Meter:
+    """Counts the frames of a phase and tells of each.
+
+    Args:
+        on_progress: is told, at the start of the phase and after each frame; None: nobody is.
+        phase: which.
+        total: frames in all, or None.
+        done: frames that an interrupted run had finished.
+    """
+
+    def __init__(
+        self, on_progress: OnProgress | None, phase: Phase, total: int | None, done: int = 0
+    ) -> None:
+        self._on_progress = on_progress
+        self._phase, self._total, self.done = phase, total, done
+        self._before = done
+        self._start = time.monotonic()
+        self._tell(None)
+
+    def tick(self, frame: int) -> None:
+        """One more frame is finished.
+
+        Args:
+            frame: its index in the input.
+        """
+        self.done += 1
+        self._tell(frame)
+
+    def _tell(self, frame: int | None) -> None:
+        if self._on_progress is not None:
+            seconds = max(time.monotonic() - self._start, 1e-6)
+            rate = (self.done - self._before) / seconds
+            self._on_progress(Progress(self._phase, frame, self.done, self._total, rate))
