@@ -1,75 +1,86 @@
-"""Mark any object in one frame of a video and get its mask in every frame, as the frames arrive."""
+"""Replace the background of any video or webcam, or follow any object through it, as the frames arrive."""
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from maskstream.background.compositor import CompositeConfig
-    from maskstream.background.sources import open_background
-    from maskstream.errors import InputError
-    from maskstream.live.session import LiveOptions, LiveSession
-    from maskstream.matte.config import KeyConfig, MatteConfig
-    from maskstream.replacement.replacer import BackgroundReplacer, KeptObjects
-    from maskstream.runtime.load import load_model
-    from maskstream.streaming.ensemble import EnsembleSegmenter, Member
-    from maskstream.streaming.memory import MemoryPolicy
-    from maskstream.streaming.segmentation import Segmentation
-    from maskstream.streaming.segmenter import VideoSegmenter
-    from maskstream.video.probe import probe
-    from maskstream.video.read import read_video
-    from maskstream.video.write import VideoWriter
+from maskstream._faces import lazy_face
 
 # Imported when first used, so that `import maskstream` and the command line start at once.
+# `__init__.pyi` says the same to type checkers.
 _HOMES = {
-    "BackgroundReplacer": "maskstream.replacement.replacer",
-    "CompositeConfig": "maskstream.background.compositor",
-    "EnsembleSegmenter": "maskstream.streaming.ensemble",
-    "InputError": "maskstream.errors",
-    "KeptObjects": "maskstream.replacement.replacer",
-    "KeyConfig": "maskstream.matte.config",
-    "LiveOptions": "maskstream.live.session",
-    "LiveSession": "maskstream.live.session",
-    "MatteConfig": "maskstream.matte.config",
-    "Member": "maskstream.streaming.ensemble",
-    "MemoryPolicy": "maskstream.streaming.memory",
-    "Segmentation": "maskstream.streaming.segmentation",
-    "VideoSegmenter": "maskstream.streaming.segmenter",
-    "VideoWriter": "maskstream.video.write",
-    "load_model": "maskstream.runtime.load",
-    "open_background": "maskstream.background.sources",
-    "probe": "maskstream.video.probe",
-    "read_video": "maskstream.video.read",
+    "Background": ".background.sources",
+    "BackgroundOptions": ".background.options",
+    "BackgroundReplacer": ".replacement.replacer",
+    "BoxMark": ".jobs.marks",
+    "CleanPlate": ".first_mask.clean_plate",
+    "CompositeConfig": ".background.compositor",
+    "Compositor": ".background.compositor",
+    "DetectedSubject": ".jobs.marks",
+    "EnsembleSegmenter": ".streaming.ensemble",
+    "FrameRange": ".jobs.frames",
+    "FrameReader": ".video.read",
+    "ImageSequenceWriter": ".video.image_sequence",
+    "InputError": ".errors",
+    "JobCancelled": ".jobs.job",
+    "JobResult": ".jobs.job",
+    "KeptObjects": ".replacement.replacer",
+    "KeyConfig": ".matte.config",
+    "LiveOptions": ".live.session",
+    "LiveSession": ".live.session",
+    "MaskMark": ".jobs.marks",
+    "Matte": ".matte.matting",
+    "MatteConfig": ".matte.config",
+    "Matting": ".matte.matting",
+    "Member": ".streaming.ensemble",
+    "MemoryPolicy": ".streaming.memory",
+    "Phase": ".jobs.progress",
+    "Progress": ".jobs.progress",
+    "ReplaceJob": ".jobs.replace",
+    "ReplaceOptions": ".jobs.replace",
+    "Replaced": ".replacement.replacer",
+    "RleWriter": ".masks.rle",
+    "Runtime": ".runtime.protocol",
+    "SegmentJob": ".jobs.segment",
+    "SegmentOptions": ".jobs.segment",
+    "Segmentation": ".streaming.segmentation",
+    "Segmenter": ".streaming.segmentation",
+    "SegmenterOptions": ".streaming.options",
+    "Subject": ".first_mask.subject",
+    "SubjectFinder": ".first_mask.subject",
+    "Timing": ".streaming.segmentation",
+    "VideoFrame": ".video.read",
+    "VideoInfo": ".video.probe",
+    "VideoSegmenter": ".streaming.segmenter",
+    "VideoWriter": ".video.write",
+    "contact_sheet": ".masks.draw",
+    "detect_subject": ".jobs.marks",
+    "find_subject": ".first_mask.subject",
+    "forget": ".first_mask.remembered",
+    "from_box": ".first_mask.box",
+    "load_model": ".runtime.load",
+    "open_background": ".background.sources",
+    "overlay": ".masks.draw",
+    "probe": ".video.probe",
+    "read_label_map": ".masks.read",
+    "read_object_masks": ".masks.read",
+    "read_video": ".video.read",
+    "recall": ".first_mask.remembered",
+    "remember": ".first_mask.remembered",
+    "replace_background": ".jobs.replace",
+    "segment_video": ".jobs.segment",
+    "shipped_models": ".runtime.load",
+    "write_label_map": ".masks.palette",
 }
 
-__all__ = [
-    "BackgroundReplacer",
-    "CompositeConfig",
-    "EnsembleSegmenter",
-    "InputError",
-    "KeptObjects",
-    "KeyConfig",
-    "LiveOptions",
-    "LiveSession",
-    "MatteConfig",
-    "Member",
-    "MemoryPolicy",
-    "Segmentation",
-    "VideoSegmenter",
-    "VideoWriter",
-    "load_model",
-    "open_background",
-    "probe",
-    "read_video",
-]
+__all__ = sorted(_HOMES)
+
+_from_home, __dir__ = lazy_face(__name__, _HOMES)
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(_HOMES[name]), name)
+    if name == "__version__":
+        from importlib.metadata import version
 
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+        return version("maskstream")
+    return _from_home(name)

@@ -141,7 +141,11 @@ class TestGoingOn:
 
     @pytest.mark.parametrize(
         ("options", "message"),
-        [(["--size", "480"], "made with runtime"), (["--flip"], "runtime"), (["--split", "train"], "split")],
+        [
+            (["--size", "480"], "made with size null, not 480"),
+            (["--flip"], "flip"),
+            (["--split", "train"], "split"),
+        ],
     )
     def test_other_settings_are_refused_in_one_line_unless_all_is_done_again(
         self, davis, made, capsys, options, message

@@ -66,7 +66,7 @@ class SegmenterOptions:
         files = [path for name in self.models for path in _files_of(load.locate(name))]
         free = ("models", "device", "threads")  # results don't depend on these
         settings = {name: value for name, value in asdict(self).items() if name not in free}
-        return {"version": version("maskstream"), "segmenter": settings, "network": stamps(files)}
+        return {"version": version("maskstream"), **settings, "network": stamps(files)}
 
     def _check_models(self) -> None:
         if not self.models:
