@@ -1,4 +1,4 @@
-"""What `import maskstream` and its rooms offer: one list of names, told to type checkers, and all of it real."""
+"""What `import maskstream` and its rooms offer: one list of names, told to type checkers, and all is real."""
 
 import ast
 import inspect
