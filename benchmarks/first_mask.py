@@ -21,14 +21,12 @@ from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
+from maskstream.arrays import Frame
 from maskstream.data.collection import open_data_folder
 from maskstream.evaluation.subjects import GOOD, subject_iou
 from maskstream.first_mask.box import Box, clipped, from_box
 from maskstream.masks.draw import contact_sheet, overlay
-
-Frame = NDArray[np.uint8]
 
 #: Sets in which one label is one whole object, or what stands out.
 SETS = [

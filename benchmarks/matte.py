@@ -29,6 +29,7 @@ import numpy as np
 from matte_clips import Clip, TruthFrame, cutout_clips, drawn_clips, screen_clips
 from numpy.typing import NDArray
 
+from maskstream.arrays import Floats
 from maskstream.evaluation.matting import MattingScore, MattingScores, mean_scores
 from maskstream.masks.draw import contact_sheet
 from maskstream.matte.config import KeyConfig, MatteConfig
@@ -37,7 +38,6 @@ from maskstream.runtime.load import load_model
 from maskstream.runtime.protocol import Runtime
 from maskstream.streaming.segmenter import VideoSegmenter
 
-Floats = NDArray[np.float32]
 Seen = tuple[slice, slice] | None
 #: What a network says of each frame of a clip.
 Source = Callable[[Iterator[TruthFrame]], Iterator[tuple[TruthFrame, Floats, Seen]]]

@@ -16,15 +16,12 @@ from typing import NamedTuple
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
+from maskstream.arrays import Bytes, Doubles, Floats
 from maskstream.data.drawn import draw_clip
 from maskstream.data.files import FileIndex, FileRef, index_files
 from maskstream.errors import InputError
 
-Floats = NDArray[np.float32]
-Bytes = NDArray[np.uint8]
-Points = NDArray[np.float64]
 Size = tuple[int, int]  # (height, width)
 Colour = tuple[int, int, int]
 
@@ -219,7 +216,7 @@ def photograph(picture: Bytes, size: Size, number: int) -> Backdrop:
 class Stroke(NamedTuple):
     """A line, or a filled shape where it has no thickness, in units of the object's size."""
 
-    points: Points
+    points: Doubles
     thickness: float
     colour: Colour
 
@@ -268,7 +265,7 @@ def drawn_layer(
     return layer
 
 
-def ellipse(x: float, y: float, a: float, b: float) -> Points:
+def ellipse(x: float, y: float, a: float, b: float) -> Doubles:
     angle = np.linspace(0, 2 * np.pi, 90, endpoint=False)
     return np.stack([x + a * np.cos(angle), y + b * np.sin(angle)], axis=1)
 

@@ -22,14 +22,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from maskstream.arrays import Doubles
 from maskstream.data.sequences import SequenceFiles, open_sequences
 from maskstream.evaluation.scoring import score_folder
 
-Values = NDArray[np.float64]
-Masks = NDArray[np.bool_]
 
-
-def reference(sequence: SequenceFiles, results: Path) -> tuple[Values, Values]:
+def reference(sequence: SequenceFiles, results: Path) -> tuple[Doubles, Doubles]:
     """J and F, ``(N, T - 2)`` each, the way the official tool works them out."""
     names = sorted(sequence.masks)
     truth = read([sequence.masks[name].path for name in names])
@@ -45,7 +43,7 @@ def reference(sequence: SequenceFiles, results: Path) -> tuple[Values, Values]:
     return j, f
 
 
-def read(paths: list[Path]) -> Values:
+def read(paths: list[Path]) -> Doubles:
     """Label maps ``(T, H, W)`` in float64."""
     first = np.array(Image.open(paths[0]))
     maps = np.zeros((len(paths), *first.shape))
@@ -54,20 +52,20 @@ def read(paths: list[Path]) -> Values:
     return maps
 
 
-def one_hot(maps: Values, objects: int) -> Masks:
+def one_hot(maps: Doubles, objects: int) -> NDArray[np.bool_]:
     """``(N, T, H, W)`` by way of one large array of ids."""
     ids = np.ones((objects, *maps.shape)) * np.arange(1, objects + 1)[:, None, None, None]
     return ids == maps[None]
 
 
-def regions(truth: Masks, masks: Masks) -> Values:
+def regions(truth: NDArray[np.bool_], masks: NDArray[np.bool_]) -> Doubles:
     """J of each frame."""
     both = np.sum(truth & masks, axis=(1, 2))
     either = np.sum(truth | masks, axis=(1, 2))
     return np.where(either == 0, 1.0, both / np.maximum(either, 1))
 
 
-def boundaries(truth: Masks, mask: Masks) -> float:
+def boundaries(truth: NDArray[np.bool_], mask: NDArray[np.bool_]) -> float:
     """F of one frame."""
     radius = int(np.ceil(0.008 * np.linalg.norm(truth.shape)))
     offsets = np.arange(-radius, radius + 1)
@@ -82,7 +80,7 @@ def boundaries(truth: Masks, mask: Masks) -> float:
     return float(2 * precision * recall / (precision + recall)) if precision + recall else 0.0
 
 
-def outline(mask: Masks) -> Masks:
+def outline(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Pixels that differ from their right, lower or lower right neighbour, over the full frame."""
     right, below, corner = np.zeros((3, *mask.shape), bool)
     right[:, :-1] = mask[:, 1:]

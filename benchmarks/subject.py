@@ -146,7 +146,7 @@ def write_peer(args: argparse.Namespace) -> None:
 
 def table(all_scores: dict[str, list[SubjectScore]]) -> str:
     """Rows of sets and of groups, columns of finders."""
-    from maskstream.evaluation.development import aligned_table
+    from maskstream.tables import aligned_table
 
     first = next(iter(all_scores.values()))
     rows = []

@@ -19,6 +19,8 @@ FLOORS = {
     5: {"live", "jobs"},
     6: {"cli", "studio"},
 }
+#: Single files below all rooms, which import nothing of the house but one another.
+GROUND = {"_faces", "arrays", "errors", "files", "plain_data", "tables"}
 FLOOR_OF = {room: floor for floor, rooms in FLOORS.items() for room in rooms}
 
 WITHOUT_TORCH = {
@@ -70,12 +72,20 @@ def test_arrows_run_down_only(name):
     own = room_of(name)
     for imported in imports(modules()[name]):
         parts = imported.split(".")
-        if parts[0] != "maskstream" or parts[1] in {own, "errors", "_faces"}:
+        if parts[0] != "maskstream" or parts[1] in GROUND | {own}:
             continue
         if parts[1] in FLOOR_OF:
             assert FLOOR_OF[parts[1]] < FLOOR_OF[own], f"{name} imports {imported}"
         else:  # the public face, which hides where its names live
             assert FLOOR_OF[own] == max(FLOORS), f"{name} imports {imported} by way of the public face"
+
+
+@pytest.mark.parametrize("name", sorted(GROUND))
+def test_the_ground_floor_stands_on_nothing(name):
+    path = HOUSE / f"{name}.py"
+    within = {imported for imported in imports(path) if imported.split(".")[0] == "maskstream"}
+    assert {imported.split(".")[1] for imported in within} <= GROUND
+    assert roots(path) <= {"maskstream", "numpy", *sys.stdlib_module_names}
 
 
 @pytest.mark.parametrize("name", [name for name in modules() if room_of(name) in WITHOUT_TORCH])

@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from maskstream.arrays import Floats
 from maskstream.runtime.aggregation import soft_aggregate
-from maskstream.runtime.protocol import Floats, Memory, MemoryEntry, ModelInfo
+from maskstream.runtime.protocol import Memory, MemoryEntry, ModelInfo
 
 STRIDE = 16
 SHARPNESS = 0.001

@@ -10,11 +10,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from maskstream.background.frames import Frame, FrameRing, halved
+from maskstream.arrays import Floats, Frame
+from maskstream.background.frames import FrameRing, halved
 from maskstream.errors import InputError
 from maskstream.matte.matting import Matte
-
-Floats = NDArray[np.float32]
 
 _COARSE = 1.5  # pixels: a blur is computed at the size where its deviation is this, up to twice it
 # The object is taken out at a size where the deviation is at least this, after two halvings at most: more

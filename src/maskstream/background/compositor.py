@@ -9,7 +9,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from maskstream.background.frames import Frame, FrameRing
+from maskstream.arrays import Frame
+from maskstream.background.frames import FrameRing
 from maskstream.background.light import ColourMatch, wrapped_light
 from maskstream.errors import InputError
 from maskstream.matte.matting import Matte

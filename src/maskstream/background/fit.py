@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from maskstream.arrays import Frame
 from maskstream.background.colours import Colour
-from maskstream.background.frames import Frame, halved
+from maskstream.background.frames import halved
 from maskstream.errors import InputError
 
 FITS = ("cover", "contain", "stretch")

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-Frame = NDArray[np.uint8]  #: ``(H, W, 3)`` uint8 RGB, upright, C-contiguous
+from maskstream.arrays import Frame
 
 
 class FrameRing:

@@ -6,7 +6,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from maskstream.background.frames import Frame, halved
+from maskstream.arrays import Frame
+from maskstream.background.frames import halved
 from maskstream.matte.matting import Matte
 
 _WRAP_WIDTH = 0.012  # standard deviation of the light's way over the edge, as a fraction of the height

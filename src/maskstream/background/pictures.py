@@ -13,9 +13,9 @@ import cv2
 import numpy as np
 from PIL import Image, ImageOps
 
+from maskstream.arrays import Frame
 from maskstream.background.colours import Colour
-from maskstream.background.frames import Frame
-from maskstream.errors import InputError
+from maskstream.errors import InputError, one_line
 from maskstream.video.images import list_images, read_image
 from maskstream.video.read import VideoFrame, read_video
 
@@ -38,7 +38,7 @@ def load_picture(path: Path, fill: Colour) -> Frame:
         if image is None:
             image = read_image(path)
     except (OSError, ValueError, SyntaxError, cv2.error) as error:
-        raise InputError(f"{path}: this image can't be read ({_first_line(error)}); save it anew") from error
+        raise InputError(f"{path}: this image can't be read ({one_line(error)}); save it anew") from error
     if image is None:
         raise InputError(f"{path}: not a readable image; it is damaged, cut short or of another kind")
     return image
@@ -56,10 +56,6 @@ def _over(path: Path, fill: Colour) -> Frame | None:
         image = ImageOps.exif_transpose(file).convert("RGBA")
     ground = Image.new("RGBA", image.size, fill)
     return np.array(Image.alpha_composite(ground, image).convert("RGB"))
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
 class Pictures(Protocol):

@@ -10,10 +10,10 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from maskstream.arrays import Frame
 from maskstream.background.blur import BlurBackground
 from maskstream.background.colours import find_colour, parse_colour
 from maskstream.background.fit import Fit
-from maskstream.background.frames import Frame
 from maskstream.background.pictures import (
     RATE,
     FolderPictures,

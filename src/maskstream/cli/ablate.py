@@ -6,7 +6,8 @@ import argparse
 import logging
 from pathlib import Path
 
-from maskstream.cli._training_data import add_data_options, json_fields, training_sources
+from maskstream.cli._training_data import add_data_options, training_sources
+from maskstream.plain_data import read_json
 
 NAME = "ablate"
 HELP = "train and score the parts of the network one by one; run it again to go on where it stopped"
@@ -48,7 +49,7 @@ def run(args: argparse.Namespace) -> int:
         logging.getLogger("maskstream").setLevel(logging.INFO)
     if args.threads:
         torch.set_num_threads(args.threads)
-    plan = AblationPlan.from_dict(json_fields(args.config)) if args.config else DEFAULT_PLAN
+    plan = AblationPlan.from_dict(read_json(args.config)) if args.config else DEFAULT_PLAN
     sources = training_sources(args)
     videos = {video.name: video for video in sources.development}
     if unknown := next((name for name in args.sequences if name not in videos), None):

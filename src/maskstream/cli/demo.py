@@ -36,8 +36,9 @@ def run(args: argparse.Namespace) -> int:
     from maskstream import InputError, VideoSegmenter, load_model
     from maskstream.data.drawn import draw_clip
     from maskstream.evaluation.development import ComparedScorer
+    from maskstream.files import written_beside
     from maskstream.masks.draw import contact_sheet, overlay
-    from maskstream.masks.palette import write_label_map, written_beside
+    from maskstream.masks.palette import write_label_map
     from maskstream.video.write import VideoWriter
 
     if args.frames < 3:
@@ -93,7 +94,7 @@ def _remove_frames_from(folder: Path, count: int) -> None:
 
 def _table(scores: SequenceScores) -> str:
     """J and F of each object, and the J of both copy baselines."""
-    from maskstream.evaluation.development import aligned_table
+    from maskstream.tables import aligned_table
 
     baselines = scores.baselines
     columns = [scores.predicted.j, scores.predicted.f, *(baselines[name].j for name in baselines)]

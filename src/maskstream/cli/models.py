@@ -73,7 +73,7 @@ def _threads(speed: Speed) -> str:
 
 def _as_text(cards: list[ModelCard], here: list[Speed] | None) -> str:
     """A table, and under it what its figures are of."""
-    from maskstream.evaluation.development import aligned_table
+    from maskstream.tables import aligned_table
 
     head = ["network", "parameters", "on disk", "input", "ms/frame", "score"]
     rows, remarks = [], []

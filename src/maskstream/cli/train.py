@@ -8,8 +8,9 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from maskstream.cli._training_data import add_data_options, json_fields, training_sources
+from maskstream.cli._training_data import add_data_options, training_sources
 from maskstream.errors import InputError
+from maskstream.plain_data import read_json
 
 if TYPE_CHECKING:
     from maskstream.cli._training_data import TrainingSources
@@ -77,7 +78,7 @@ def _follow_trainer(args: argparse.Namespace, device: str) -> Trainer:
 
     config = _run_config(args, TrainConfig)
     given = args.network or "live"
-    network = NetworkConfig.from_dict(json_fields(Path(given))) if given.endswith(".json") else preset(given)
+    network = NetworkConfig.from_dict(read_json(Path(given))) if given.endswith(".json") else preset(given)
     sources = training_sources(args)
     data = sources.packed()
     evaluate = None
@@ -98,7 +99,7 @@ def _subject_trainer(args: argparse.Namespace, device: str) -> SubjectTrainer:
     if given == "subject":
         network = SubjectConfig()
     elif given.endswith(".json"):
-        network = SubjectConfig.from_dict(json_fields(Path(given)))
+        network = SubjectConfig.from_dict(read_json(Path(given)))
     else:
         raise InputError(f"{given}: finds no subject; leave --network out, or give a JSON file of its config")
     sources = training_sources(args)
@@ -117,6 +118,6 @@ def _subject_judge(sources: TrainingSources, device: str) -> EvaluateSubject | N
 
 
 def _run_config(args: argparse.Namespace, kind: type[Config]) -> Config:
-    fields = json_fields(args.config) if args.config else {}
+    fields = read_json(args.config) if args.config else {}
     given = {"minutes": args.minutes, "steps": args.steps, "seed": args.seed}
     return kind.from_dict({**fields, **{k: v for k, v in given.items() if v is not None}})

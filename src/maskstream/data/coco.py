@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from maskstream.arrays import Bytes
 from maskstream.data.files import FileIndex, FileRef, index_files
-from maskstream.data.readers import VOID, LabelledImage, Load, Pair, Pixels, Report, read_rgb
+from maskstream.data.readers import VOID, LabelledImage, Load, Pair, Report, read_rgb
 from maskstream.errors import InputError
 
 MAX_INSTANCES = VOID - 1
@@ -82,7 +83,7 @@ def _loader(
     return load
 
 
-def _draw(instances: list[dict[str, Any]], size: tuple[int, int], name: str, min_area: float) -> Pixels:
+def _draw(instances: list[dict[str, Any]], size: tuple[int, int], name: str, min_area: float) -> Bytes:
     labels = np.zeros(size, np.uint8)
     masks = []
     for instance in instances:

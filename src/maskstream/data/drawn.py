@@ -13,10 +13,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from maskstream.arrays import Bytes
 from maskstream.errors import InputError
 
 Float = NDArray[Any]  #: float32; OpenCV's own types say no more
-Bytes = NDArray[np.uint8]
 Generator = np.random.Generator
 
 FRAMES_PER_CROSSING = 140  #: time of an object's way across the frame and back

@@ -16,10 +16,12 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from maskstream.arrays import Bytes
 from maskstream.data.folders import MIN_FRAMES
-from maskstream.data.readers import VOID, LabelledImage, LabelledVideo, Load, Pixels, Report
+from maskstream.data.readers import VOID, LabelledImage, LabelledVideo, Load, Report
 from maskstream.data.tensors import ImageSet, VideoSet
 from maskstream.errors import InputError
+from maskstream.files import written_beside
 
 logger = logging.getLogger(__name__)
 
@@ -161,7 +163,7 @@ class _Stack:
         return None
 
 
-def _resize(pixels: Pixels, size: tuple[int, int], how: Image.Resampling) -> Pixels:
+def _resize(pixels: Bytes, size: tuple[int, int], how: Image.Resampling) -> Bytes:
     return np.array(Image.fromarray(pixels).resize(size, how))
 
 
@@ -215,9 +217,8 @@ def _cached(
     packed = build()
     if cache is not None:
         cache.parent.mkdir(parents=True, exist_ok=True)
-        beside = cache.with_name(f"{cache.name}.{os.getpid()}.part")
         skipped = [tuple(problem) for problem in report.problems[before:]]
-        torch.save({"key": key, "skipped": skipped, "set": packed}, beside)
-        os.replace(beside, cache)
+        with written_beside(cache) as part:
+            torch.save({"key": key, "skipped": skipped, "set": packed}, part)
         logger.info("saved %s: %d bytes", cache, cache.stat().st_size)
     return packed

@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from maskstream.arrays import Alpha, Bytes, Frame, LabelMap
 from maskstream.data.files import FileRef
 from maskstream.errors import InputError
 
@@ -28,8 +29,7 @@ logger = logging.getLogger(__name__)
 
 VOID = 255  #: label of pixels whose truth is unknown: ignored by losses, never pasted
 
-Pixels = NDArray[np.uint8]
-Pair = tuple[Pixels, Pixels]  #: rgb ``(H, W, 3)`` and labels ``(H, W)``, both uint8
+Pair = tuple[Frame, LabelMap]
 Load = Callable[[], Pair]
 
 
@@ -94,7 +94,7 @@ class Report:
         logger.warning("skipped %s: %s", name, reason)
 
 
-def read_rgb(file: FileRef, name: str) -> Pixels:
+def read_rgb(file: FileRef, name: str) -> Frame:
     """Decodes an image.
 
     Returns:
@@ -106,7 +106,7 @@ def read_rgb(file: FileRef, name: str) -> Pixels:
     return np.asarray(_decode(file, name).convert("RGB"))
 
 
-def read_labels(file: FileRef, name: str) -> Pixels:
+def read_labels(file: FileRef, name: str) -> LabelMap:
     """Decodes a label map by the rule at the top of this module.
 
     Returns:
@@ -125,7 +125,7 @@ def read_labels(file: FileRef, name: str) -> Pixels:
     return labels
 
 
-def read_ids(file: FileRef, name: str) -> Pixels:
+def read_ids(file: FileRef, name: str) -> LabelMap:
     """Decodes a label map as the DAVIS tools do: whatever number a pixel holds is its id.
 
     Returns:
@@ -137,7 +137,7 @@ def read_ids(file: FileRef, name: str) -> Pixels:
     return _values(_decode(file, name), name)
 
 
-def read_alpha(file: FileRef, name: str) -> Pixels:
+def read_alpha(file: FileRef, name: str) -> Alpha:
     """Turns a soft matte into labels: object from 0.9 up, background up to 0.1, void between.
 
     Returns:
@@ -156,7 +156,7 @@ def pair_loader(
     name: str,
     *,
     one_object: bool = False,
-    read_mask: Callable[[FileRef, str], Pixels] = read_labels,
+    read_mask: Callable[[FileRef, str], Bytes] = read_labels,
 ) -> Load:
     """A loader for an image file and its mask file.
 
@@ -180,7 +180,7 @@ def pair_loader(
     return load
 
 
-def _values(image: Image.Image, name: str) -> Pixels:
+def _values(image: Image.Image, name: str) -> Bytes:
     values: NDArray[Any] = np.asarray(image)
     if values.ndim == 3:
         colours = values[..., : 1 if image.mode == "LA" else 3]

@@ -8,8 +8,8 @@ from typing import Any
 
 from maskstream.errors import InputError
 from maskstream.network.config import NetworkConfig
-from maskstream.network.plain_data import from_plain
 from maskstream.network.presets import preset
+from maskstream.plain_data import from_plain
 from maskstream.training.config import TrainConfig
 
 Fields = dict[str, Any]

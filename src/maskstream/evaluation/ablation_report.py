@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from maskstream.evaluation.ablation import AblationPlan, RowResult
-from maskstream.evaluation.development import aligned_table
-from maskstream.masks.palette import written_beside
+from maskstream.files import written_beside
+from maskstream.tables import aligned_table
 
 HEAD = ("row", "parameters", "training min", "ms/frame", "J", "F", "J&F", "seeds", "gain", "verdict")
 

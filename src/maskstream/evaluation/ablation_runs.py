@@ -24,9 +24,9 @@ from maskstream.evaluation.development import (
     labelled_sequences,
     overall,
 )
-from maskstream.masks.palette import written_beside
+from maskstream.files import write_json
 from maskstream.network import checkpoints
-from maskstream.network.plain_data import from_plain
+from maskstream.plain_data import from_plain, read_json
 from maskstream.runtime.pytorch import TorchRuntime, info_for
 from maskstream.streaming.ensemble import EnsembleSegmenter
 from maskstream.training.loop import WEIGHTS, Trainer, TrainingData
@@ -109,7 +109,7 @@ class Ablation:
             Job(s, seed) for seed in self.seeds for s in self.setups.values() if not only or s.name in only
         ]
         self.folder.mkdir(parents=True, exist_ok=True)
-        _write_json(self.folder / "plan.json", self.plan.to_dict())
+        write_json(self.folder / "plan.json", self.plan.to_dict())
         for index, job in enumerate(jobs):
             if self._finished(job) is None:
                 left = self._time_left(jobs[index:])
@@ -137,7 +137,7 @@ class Ablation:
         path = self._place(job.setup.name, job.seed) / SCORES
         if not path.is_file() or any(self._unfinished(name, job.seed) for name in job.setup.members):
             return None
-        scores = from_plain(RunScores, _read_json(path), str(path))
+        scores = from_plain(RunScores, read_json(path, "delete its folder"), str(path))
         return scores if scores.settings == self._scoring_settings(job) else None
 
     def _unfinished(self, name: str, seed: int) -> bool:
@@ -152,7 +152,7 @@ class Ablation:
         place = self._place(setup.name, seed)
         if not (place / RUN).is_file():
             return None
-        known = _read_json(place / RUN)
+        known = read_json(place / RUN, "delete its folder")
         settings = json.loads(json.dumps(self._training_settings(setup, seed)))
         if known["settings"] != settings:
             part = next(name for name in settings if known["settings"].get(name) != settings[name])
@@ -182,7 +182,7 @@ class Ablation:
         scores = self._score(job)
         place = self._place(job.setup.name, job.seed)
         place.mkdir(parents=True, exist_ok=True)
-        _write_json(place / SCORES, asdict(scores))
+        write_json(place / SCORES, asdict(scores))
         logger.info("%s, seed %d: J&F %.3f", job.setup.title, job.seed, scores.jf)
 
     def _train(self, setup: Setup, seed: int) -> None:
@@ -191,13 +191,13 @@ class Ablation:
         place = self._place(setup.name, seed)
         place.mkdir(parents=True, exist_ok=True)
         run = {"settings": self._training_settings(setup, seed), "minutes": None}
-        _write_json(place / RUN, run)
+        write_json(place / RUN, run)
         config = replace(setup.training, seed=seed)
         trainer = Trainer(setup.network, self._data, config, place, device=self.device)
         trainer.run()
         if not trainer.finished:
             raise KeyboardInterrupt
-        _write_json(place / RUN, {**run, "minutes": trainer.seconds / 60})
+        write_json(place / RUN, {**run, "minutes": trainer.seconds / 60})
 
     def _score(self, job: Job) -> RunScores:
         setup = job.setup
@@ -271,18 +271,3 @@ def _figures(result: SequenceScores) -> dict[str, Any]:
 
 def _digest(path: Path) -> str | None:
     return hashlib.sha256(path.read_bytes()).hexdigest()[:16] if path.is_file() else None
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path}: cannot be read as JSON ({error}); delete its folder") from error
-    if not isinstance(content, dict):
-        raise InputError(f"{path}: must hold a JSON object; delete its folder")
-    return content
-
-
-def _write_json(path: Path, content: dict[str, Any]) -> None:
-    with written_beside(path) as part:
-        part.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from maskstream.masks.palette import written_beside
+from maskstream.files import written_beside
 from maskstream.streaming.objects import resize_planes
 from maskstream.streaming.segmentation import Segmentation
 

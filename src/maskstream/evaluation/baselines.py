@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from maskstream.evaluation.metrics import LabelMap
+from maskstream.arrays import AnyLabelMap
 
 #: Shown the true label map of each frame in order, gives its prediction for that frame.
-Baseline = Callable[[LabelMap], LabelMap]
+Baseline = Callable[[AnyLabelMap], AnyLabelMap]
 
 
 class CopyFirst:
     """Repeats the first mask: what standing still would score."""
 
     def __init__(self) -> None:
-        self._first: LabelMap | None = None
+        self._first: AnyLabelMap | None = None
 
-    def __call__(self, truth: LabelMap) -> LabelMap:
+    def __call__(self, truth: AnyLabelMap) -> AnyLabelMap:
         """``(H, W)`` ids of the first frame."""
         if self._first is None:
             self._first = truth.copy()
@@ -30,9 +30,9 @@ class CopyPrevious:
     """
 
     def __init__(self) -> None:
-        self._latest: LabelMap | None = None
+        self._latest: AnyLabelMap | None = None
 
-    def __call__(self, truth: LabelMap) -> LabelMap:
+    def __call__(self, truth: AnyLabelMap) -> AnyLabelMap:
         """``(H, W)`` ids of the frame before; the first frame's own at the first frame."""
         previous, self._latest = self._latest, truth.copy()
         return self._latest if previous is None else previous

@@ -12,10 +12,10 @@ import numpy as np
 import torch
 from PIL import Image
 
+from maskstream.arrays import Frame
 from maskstream.data.readers import LabelledImage, LabelledVideo
 from maskstream.data.subject_sets import PEOPLE, set_of
 from maskstream.evaluation.development import (
-    Frame,
     Segmented,
     evaluate_sequences,
     labelled_sequences,
@@ -23,9 +23,9 @@ from maskstream.evaluation.development import (
     score_table,
 )
 from maskstream.evaluation.subjects import alarm_share, mean_iou, score_subjects
+from maskstream.files import written_beside
 from maskstream.first_mask.subject import shown, subject_of
 from maskstream.masks.draw import contact_sheet, overlay
-from maskstream.masks.palette import written_beside
 from maskstream.network.model import SegmentationNetwork
 from maskstream.network.subject import SubjectNetwork
 from maskstream.runtime.pytorch import TorchRuntime, subject_info

@@ -11,13 +11,14 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from maskstream.arrays import AnyLabelMap, Frame
 from maskstream.data.readers import VOID, LabelledVideo
 from maskstream.errors import InputError
 from maskstream.evaluation.baselines import BASELINES
-from maskstream.evaluation.metrics import LabelMap, ObjectScores, SequenceScorer
+from maskstream.evaluation.metrics import ObjectScores, SequenceScorer
+from maskstream.tables import aligned_table
 
-Frame = NDArray[np.uint8]
-LabelledFrames = Iterable[tuple[Frame, LabelMap | None]]
+LabelledFrames = Iterable[tuple[Frame, AnyLabelMap | None]]
 
 
 class Segmented(Protocol):
@@ -57,7 +58,7 @@ class SequenceScores:
 class ComparedScorer:
     """Scores predictions and both copy baselines on the same frames, as they come."""
 
-    def __init__(self, first_mask: LabelMap) -> None:
+    def __init__(self, first_mask: AnyLabelMap) -> None:
         """Start a sequence.
 
         Args:
@@ -72,7 +73,7 @@ class ComparedScorer:
         self._predicted = SequenceScorer(ids)
         self._baselines = {name: (make(), SequenceScorer(ids)) for name, make in BASELINES.items()}
 
-    def add(self, truth: LabelMap, prediction: LabelMap) -> None:
+    def add(self, truth: AnyLabelMap, prediction: AnyLabelMap) -> None:
         """Take the next frame: two ``(H, W)`` label maps; see `SequenceScorer.add`."""
         self._predicted.add(truth, prediction)
         for predict, scorer in self._baselines.values():
@@ -149,21 +150,6 @@ def score_table(results: Sequence[SequenceScores]) -> str:
             ]
         )
     return aligned_table(head, rows)
-
-
-def aligned_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A Markdown table with columns of even width: text to the left in the first, figures to the right."""
-    cells = [list(head), *map(list, rows)]
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    rule = ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])]
-    lines = [
-        [
-            row[0].ljust(widths[0]),
-            *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True)),
-        ]
-        for row in cells
-    ]
-    return "\n".join(f"| {' | '.join(line)} |" for line in [lines[0], rule, *lines[1:]])
 
 
 def _evaluate(segmenter: Segmenter, name: str, frames: LabelledFrames) -> SequenceScores:

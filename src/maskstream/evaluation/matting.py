@@ -1,7 +1,7 @@
 """How far an alpha matte and its colours are from the truth, in the measures of the matting literature.
 
 SAD, MSE, gradient and connectivity are those of Rhemann et al., "A Perceptually Motivated Online Benchmark
-for Image Matting", CVPR 2009, with the parameters that are used ever since (sigma 1.4, steps of 0.1, and a
+for Frame Matting", CVPR 2009, with the parameters that are used ever since (sigma 1.4, steps of 0.1, and a
 largest component of four neighbours); dtSSD is that of Erofeev et al., "Perceptually Motivated Benchmark for
 Video Matting", BMVC 2015. As is usual for video, all are taken over the whole frame, not over a trimap's
 unknown band. Mattes are ``(H, W)`` uint8, 255 = object; every figure is in units of an alpha from 0 to 1.
@@ -17,10 +17,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from maskstream.arrays import Alpha, Frame
 from maskstream.errors import InputError
-
-Alpha = NDArray[np.uint8]
-Image = NDArray[np.uint8]
 
 THOUSAND = 1000.0  #: SAD, gradient and connectivity are sums over a frame, told in thousands
 SIGMA = 1.4  #: of the derivative of a Gaussian, in pixels
@@ -133,7 +131,7 @@ def dtssd(truth: Alpha, prediction: Alpha, truth_before: Alpha, prediction_befor
     return float(100 / 255 * np.sqrt(cv2.norm(true_change, change, cv2.NORM_L2SQR) / truth.size))
 
 
-def colour_error(truth: Alpha, true_foreground: Image, foreground: Image) -> ColourError | None:
+def colour_error(truth: Alpha, true_foreground: Frame, foreground: Frame) -> ColourError | None:
     """Error of the object's own colour at the edge: where the true alpha is neither 0 nor 1.
 
     Args:
@@ -201,8 +199,8 @@ class MattingScore:
         self,
         truth: Alpha,
         prediction: Alpha,
-        true_foreground: Image | None = None,
-        foreground: Image | None = None,
+        true_foreground: Frame | None = None,
+        foreground: Frame | None = None,
     ) -> None:
         """Take the next frame; nothing is kept of the arrays but copies of the mattes.
 

@@ -11,20 +11,17 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import zip_longest
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from maskstream.arrays import AnyLabelMap, Doubles, Mask
 from maskstream.errors import InputError
 
 #: tolerance of F as a share of the image diagonal
 BOUNDARY_BOUND = 0.008
-
-Mask = NDArray[Any]
-LabelMap = NDArray[np.integer[Any]]
-Values = NDArray[np.float64]
 
 
 class Statistics(NamedTuple):
@@ -52,8 +49,8 @@ class ObjectScores:
     """
 
     ids: tuple[int, ...]
-    j: Values
-    f: Values
+    j: Doubles
+    f: Doubles
 
     @property
     def j_mean(self) -> float:
@@ -109,7 +106,7 @@ def boundary_f(truth: Mask, prediction: Mask, bound: float = BOUNDARY_BOUND) -> 
 
 
 def frame_scores(
-    truth: LabelMap, prediction: LabelMap, ids: Sequence[int], bound: float = BOUNDARY_BOUND
+    truth: AnyLabelMap, prediction: AnyLabelMap, ids: Sequence[int], bound: float = BOUNDARY_BOUND
 ) -> tuple[list[float], list[float]]:
     """J and F of all objects of one frame: as `jaccard` and `boundary_f` of each, and several times faster.
 
@@ -147,7 +144,7 @@ def frame_scores(
     return j, f
 
 
-def summary(values: Values) -> Statistics:
+def summary(values: Doubles) -> Statistics:
     """Mean, recall and decay of one measure of one object.
 
     The quarters overlap by one frame, as in the official tool; its frame numbers wrap around beyond 256
@@ -193,9 +190,9 @@ class SequenceScorer:
         self._j: list[list[float]] = []
         self._f: list[list[float]] = []
         self._frames = 0
-        self._held: tuple[LabelMap, LabelMap] | None = None
+        self._held: tuple[AnyLabelMap, AnyLabelMap] | None = None
 
-    def add(self, truth: LabelMap, prediction: LabelMap) -> None:
+    def add(self, truth: AnyLabelMap, prediction: AnyLabelMap) -> None:
         """Take the next frame.
 
         Args:
@@ -221,15 +218,15 @@ class SequenceScorer:
             raise InputError(f"a sequence needs 3 frames or more to be scored, got {self._frames}")
         return ObjectScores(self.ids, np.array(self._j).T, np.array(self._f).T)
 
-    def _score(self, truth: LabelMap, prediction: LabelMap) -> None:
+    def _score(self, truth: AnyLabelMap, prediction: AnyLabelMap) -> None:
         j, f = frame_scores(truth, prediction, self.ids, self._bound)
         self._j.append(j)
         self._f.append(f)
 
 
 def score_sequence(
-    truth: Iterable[LabelMap],
-    predicted: Iterable[LabelMap],
+    truth: Iterable[AnyLabelMap],
+    predicted: Iterable[AnyLabelMap],
     ids: Sequence[int],
     bound: float = BOUNDARY_BOUND,
 ) -> ObjectScores:
@@ -255,7 +252,7 @@ def _require_same_size(truth: Mask, prediction: Mask, where: str = "") -> None:
         )
 
 
-def _places(label_map: LabelMap, ids: Sequence[int]) -> LabelMap:
+def _places(label_map: AnyLabelMap, ids: Sequence[int]) -> AnyLabelMap:
     """``(H, W)`` the place in ``ids``, from 1, of each pixel's id; 0 where it is none of them."""
     if label_map.dtype == np.uint8 and len(ids) < 256:
         table = np.zeros(256, np.uint8)

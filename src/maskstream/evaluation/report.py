@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from html import escape
@@ -16,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from maskstream.arrays import Frame
 from maskstream.data.files import FileRef
 from maskstream.data.readers import read_rgb
 from maskstream.data.sequences import SequenceFiles, SequenceSet
@@ -24,9 +22,8 @@ from maskstream.evaluation.attention import read_attention
 from maskstream.evaluation.curves import curves, palette_colour
 from maskstream.evaluation.score_tables import score_text
 from maskstream.evaluation.scoring import ObjectScore, ResultFiles, Scores, read_map, read_result
+from maskstream.files import folder_written_beside
 from maskstream.masks.draw import overlay
-
-Picture = NDArray[np.uint8]
 
 PAGE, MARKDOWN = "index.html", "report.md"
 WORST = 3  #: frames of a sequence that are shown
@@ -110,15 +107,8 @@ def write_report(folder: Path, source: ReportSource) -> Path:
     """
     if folder.exists() and any(folder.iterdir()) and not (folder / PAGE).is_file():
         raise InputError(f"{folder}: is not empty, and no report; name another folder for it")
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    part = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
-    try:
-        part.chmod(0o755)
+    with folder_written_beside(folder) as part:
         _write(part, source)
-        shutil.rmtree(folder, ignore_errors=True)
-        os.rename(part, folder)
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
     return folder / PAGE
 
 
@@ -194,7 +184,7 @@ def _draw(
     return float(np.nanmin(attention)), float(np.nanmax(attention))
 
 
-def outlined(picture: Picture, label_map: NDArray[np.uint8]) -> Picture:
+def outlined(picture: Frame, label_map: NDArray[np.uint8]) -> Frame:
     """A picture with the edges of a label map's objects as white lines on black ones.
 
     Args:
@@ -210,7 +200,7 @@ def outlined(picture: Picture, label_map: NDArray[np.uint8]) -> Picture:
     return result
 
 
-def heated(picture: Picture, attention: NDArray[np.float32]) -> Picture:
+def heated(picture: Frame, attention: NDArray[np.float32]) -> Frame:
     """A grey picture under a heat map, from dark where least passes to bright where most does.
 
     Args:
@@ -226,7 +216,7 @@ def heated(picture: Picture, attention: NDArray[np.float32]) -> Picture:
     return np.where(np.isnan(attention)[..., None], grey // 2, mixed).astype(np.uint8)
 
 
-def _save(path: Path, picture: Picture) -> None:
+def _save(path: Path, picture: Frame) -> None:
     image = Image.fromarray(picture)
     if image.width > WIDTH:
         image = image.resize((WIDTH, round(image.height * WIDTH / image.width)), Image.Resampling.LANCZOS)

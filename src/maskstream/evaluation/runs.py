@@ -6,7 +6,6 @@ import hashlib
 import json
 import os
 import shutil
-import tempfile
 import time
 import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -18,17 +17,18 @@ from typing import Any, NamedTuple
 from urllib.parse import quote
 
 import numpy as np
-from numpy.typing import NDArray
 
+from maskstream.arrays import LabelMap
 from maskstream.data.readers import read_rgb
 from maskstream.data.sequences import ALL_FRAMES, Protocol, SequenceFiles, SequenceSet
 from maskstream.errors import InputError
 from maskstream.evaluation.attention import AttentionRecorder, spatial_constraint
 from maskstream.evaluation.scoring import read_map
-from maskstream.masks.palette import present_ids, write_label_map, written_beside
+from maskstream.files import new_folder, write_json, written_beside
+from maskstream.masks.palette import present_ids, write_label_map
+from maskstream.plain_data import read_json
 from maskstream.streaming.segmentation import Segmenter
 
-LabelMap = NDArray[np.uint8]
 MakeSegmenter = Callable[[], Segmenter]
 
 SETTINGS = "settings.json"
@@ -70,15 +70,11 @@ class RunFolder:
         if is_run and overwrite is not None:
             self._clear(overwrite)
         self.path.mkdir(parents=True, exist_ok=True)
-        with written_beside(file) as part:
-            part.write_text(json.dumps(given, indent=1) + "\n", encoding="utf-8")
+        write_json(file, given)
 
     def _compare(self, given: dict[str, Any]) -> None:
         file = self.path / SETTINGS
-        try:
-            found = json.loads(file.read_text(encoding="utf-8"))
-        except ValueError as error:
-            raise InputError(f"{file}: no settings of a run ({error}); give --overwrite") from error
+        found = read_json(file, "give --overwrite")
         for key in sorted(given.keys() | found.keys()):
             if given.get(key) != found.get(key):
                 raise InputError(
@@ -105,7 +101,7 @@ class RunFolder:
     def milliseconds(self, name: str) -> float | None:
         """Median time of a step in a sequence; None if nothing is known of it."""
         file = self.about(name, ".json")
-        return float(json.loads(file.read_text())["milliseconds"]) if file.is_file() else None
+        return float(read_json(file)["milliseconds"]) if file.is_file() else None
 
     @contextmanager
     def sequence(self, name: str) -> Iterator[Path]:
@@ -117,20 +113,17 @@ class RunFolder:
         unfinished.mkdir(exist_ok=True)
         (self.path / ABOUT).mkdir(exist_ok=True)
         label = f"{quote(name, safe='')}@"
-        part = Path(tempfile.mkdtemp(prefix=label, dir=unfinished))
-        part.chmod(0o755)
         target = self.path / name
         try:
-            yield part
-            target.parent.mkdir(parents=True, exist_ok=True)
-            os.rename(part, target)
-            for leftover in unfinished.glob(f"{label}*"):  # of processes that were killed
-                shutil.rmtree(leftover, ignore_errors=True)
+            with new_folder(unfinished, label) as part:
+                yield part
+                target.parent.mkdir(parents=True, exist_ok=True)
+                os.rename(part, target)
+                for leftover in unfinished.glob(f"{label}*"):  # of processes that were killed
+                    shutil.rmtree(leftover, ignore_errors=True)
         except OSError:
             if not target.is_dir():
                 raise
-        finally:
-            shutil.rmtree(part, ignore_errors=True)
 
 
 class Done(NamedTuple):

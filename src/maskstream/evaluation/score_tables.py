@@ -9,9 +9,9 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from maskstream.evaluation.development import aligned_table
 from maskstream.evaluation.scoring import Scores
-from maskstream.masks.palette import written_beside
+from maskstream.files import written_beside
+from maskstream.tables import aligned_table
 
 
 def write_csv(scores: Scores, folder: Path) -> list[Path]:

@@ -22,19 +22,17 @@ from statistics import fmean
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from maskstream.arrays import Doubles, LabelMap
 from maskstream.data.files import FileRef, index_files
 from maskstream.data.readers import VOID, read_ids, read_labels
 from maskstream.data.sequences import Protocol, SequenceFiles, SequenceSet, frames_by_sequence
 from maskstream.errors import InputError
-from maskstream.evaluation.metrics import Statistics, Values, frame_scores, summary
+from maskstream.evaluation.metrics import Statistics, frame_scores, summary
 from maskstream.evaluation.processes import cores, shared
 from maskstream.masks.palette import present_ids
 
 FRAMES_A_WORKER = 300  #: starting a process takes about as long as scoring a hundred frames
-
-LabelMap = NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
@@ -54,8 +52,8 @@ class ObjectScore:
     sequence: str
     object_id: int
     frames: tuple[str, ...]
-    j: Values
-    f: Values
+    j: Doubles
+    f: Doubles
     category: str = ""
     seen: bool | None = None
 

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from maskstream.arrays import Frame
 from maskstream.data.readers import VOID, LabelledImage
 
-Frame = NDArray[np.uint8]
 #: A frame ``(H, W, 3)`` uint8 RGB to its label map ``(H, W)``, 0 where nobody is; None: nobody is there.
 Find = Callable[[Frame], Frame | None]
 

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from maskstream.arrays import Floats, Frame, LabelMap
 from maskstream.errors import InputError
 from maskstream.first_mask.edges import EdgeAverage
 from maskstream.first_mask.parts import largest_parts, without_holes
@@ -22,9 +23,6 @@ from maskstream.matte.config import MatteConfig
 from maskstream.matte.matting import Matting
 from maskstream.matte.opencv import cv
 
-Frame = NDArray[np.uint8]
-LabelMap = NDArray[np.uint8]
-Floats = NDArray[np.float32]
 Box = tuple[int, int, int, int]  #: x and y of the upper left corner, width, height, in pixels
 
 AREA = 16_000  #: pixels of the small picture that is worked on

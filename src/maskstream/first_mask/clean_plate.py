@@ -11,18 +11,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
+from maskstream.arrays import Floats, Frame, LabelMap
 from maskstream.errors import InputError
 from maskstream.first_mask.edges import EdgeAverage
 from maskstream.first_mask.parts import largest_parts, without_holes
 from maskstream.matte.config import MatteConfig
 from maskstream.matte.matting import Matting
 from maskstream.matte.opencv import cv
-
-Frame = NDArray[np.uint8]
-LabelMap = NDArray[np.uint8]
-Floats = NDArray[np.float32]
 
 AREA = 240 * 135  #: pixels of the small picture that is compared
 NOISE = 3.0  #: levels of 255: no camera is trusted to have less

@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from maskstream.arrays import Floats
 from maskstream.matte.opencv import cv
-
-Floats = NDArray[np.float32]
 
 RADIUS = 12  #: of the neighbourhood, in pixels
 SMOOTHNESS = 1e-3  #: variance of colours 0..1 that is no edge

@@ -16,14 +16,11 @@ from typing import NamedTuple
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
+from maskstream.arrays import Frame, LabelMap
 from maskstream.errors import InputError
-from maskstream.masks.palette import written_beside
-
-Frame = NDArray[np.uint8]
-LabelMap = NDArray[np.uint8]
+from maskstream.files import written_beside
 
 LONGEST = 640  #: of the kept picture's sides, in pixels
 _PREFIX = "subject-"

@@ -11,15 +11,13 @@ from typing import Any
 import cv2
 import numpy as np
 import onnxruntime as ort
-from numpy.typing import NDArray
 
+from maskstream.arrays import Floats, Frame
 from maskstream.errors import InputError
 from maskstream.runtime.load import ONNX_PROVIDERS, SUBJECT_GRAPH, WEIGHTS
 from maskstream.runtime.onnx import session_options
-from maskstream.runtime.protocol import Floats, ModelInfo
+from maskstream.runtime.protocol import ModelInfo
 from maskstream.runtime.speed import milliseconds
-
-Frame = NDArray[np.uint8]
 
 SHIPPED = "subject"
 LONGEST = 2.5  #: the network is shown at most this many times its short side; longer frames are squeezed

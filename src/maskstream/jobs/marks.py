@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from maskstream.arrays import Frame, LabelMap
 from maskstream.errors import InputError
 from maskstream.first_mask.box import Box, from_box
 from maskstream.first_mask.subject import Subject
@@ -24,8 +25,6 @@ from maskstream.video.read import read_video
 
 logger = logging.getLogger(__name__)
 
-Frame = NDArray[np.uint8]
-LabelMap = NDArray[np.uint8]
 MaskFile = str | os.PathLike[str]
 #: One frame's mask: a file, a folder of one file an object, several files (an object each), or a label map.
 MaskSource = MaskFile | Sequence[MaskFile] | NDArray[Any]

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from maskstream.errors import InputError
-from maskstream.masks.palette import written_beside
+from maskstream.files import written_beside
 from maskstream.video.write import VIDEO_SUFFIXES
 
 SNAPSHOT = "snapshot.npz"

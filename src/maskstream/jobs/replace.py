@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from maskstream.arrays import LabelMap
 from maskstream.background.compositor import CompositeConfig
 from maskstream.background.options import BackgroundOptions
 from maskstream.errors import InputError
@@ -39,7 +40,6 @@ from maskstream.video.write import ImageSequenceWriter, VideoWriter
 
 logger = logging.getLogger(__name__)
 
-LabelMap = NDArray[np.uint8]
 OnReplaced = Callable[[VideoFrame, Replaced], None]
 IMAGES_A_SECOND = 24  #: of folders of images, which say nothing of time
 SAVE_SECONDS = 20.0

@@ -12,9 +12,9 @@ from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
+from maskstream.arrays import Frame, LabelMap
 from maskstream.errors import InputError
 from maskstream.first_mask.box import Box
 from maskstream.jobs.checkpoint import AGAIN, Checkpoint, digest, pictures_in, resumable_error
@@ -36,8 +36,6 @@ from maskstream.video.write import VideoWriter
 
 logger = logging.getLogger(__name__)
 
-Frame = NDArray[np.uint8]
-LabelMap = NDArray[np.uint8]
 Sink = Callable[[VideoFrame, LabelMap], None]
 OnSegmented = Callable[[VideoFrame, Segmentation], None]
 SAVE_SECONDS = 20.0

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
+from maskstream.arrays import Frame, LabelMap
 from maskstream.first_mask.clean_plate import CleanPlate
-
-Frame = NDArray[np.uint8]
-LabelMap = NDArray[np.uint8]
 
 _LEARNS = 1.0  #: seconds in which the room is learnt: the camera gets used to being without the subject
 _CHANGED = 0.25  #: part of a mask that must not look like the empty room

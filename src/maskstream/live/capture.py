@@ -13,11 +13,11 @@ from enum import StrEnum
 from threading import Condition, Thread
 from typing import TYPE_CHECKING
 
-from maskstream.errors import InputError
+from maskstream.errors import InputError, one_line
 from maskstream.live.audio import AudioTap
 from maskstream.live.mailbox import Mailbox
 from maskstream.live.sources.open import open_source
-from maskstream.live.sources.source import Feed, Request, Source, SourceEnded, SourceError, one_line
+from maskstream.live.sources.source import Feed, Request, Source, SourceEnded, SourceError
 
 if TYPE_CHECKING:
     import av

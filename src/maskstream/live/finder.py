@@ -10,8 +10,8 @@ from typing import NamedTuple, Protocol
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
+from maskstream.arrays import Frame, LabelMap
 from maskstream.errors import InputError
 from maskstream.live.absence import Absence
 from maskstream.live.capture import Captured
@@ -19,8 +19,6 @@ from maskstream.live.ladder import Ladder
 from maskstream.live.motion import MotionGate
 from maskstream.replacement.replacer import BackgroundReplacer, Found
 
-Frame = NDArray[np.uint8]
-LabelMap = NDArray[np.uint8]
 logger = logging.getLogger(__name__)
 
 _BACK = 1.0  # seconds after which a subject that came is no flicker of the network

@@ -7,16 +7,13 @@ from dataclasses import replace
 from time import monotonic
 
 import numpy as np
-from numpy.typing import NDArray
 
+from maskstream.arrays import AnyLabelMap, Frame, LabelMap
 from maskstream.errors import InputError
 from maskstream.first_mask.box import Box, from_box
 from maskstream.first_mask.clean_plate import CleanPlate
 from maskstream.first_mask.subject import RULES, SubjectFinder
 from maskstream.live.finder import ReferenceFrame
-
-Frame = NDArray[np.uint8]
-LabelMap = NDArray[np.uint8]
 
 #: Surer than for a file: a chair that is taken for somebody is a piece of the room.
 SURE = replace(RULES, least_score=0.85)
@@ -35,13 +32,13 @@ class MarkedFrame:
         InputError: they are of different sizes.
     """
 
-    def __init__(self, frame: Frame, label_map: LabelMap, name: str) -> None:
+    def __init__(self, frame: Frame, label_map: AnyLabelMap, name: str) -> None:
         if label_map.shape != frame.shape[:2]:
             (height, width), (rows, columns) = label_map.shape, frame.shape[:2]
             raise InputError(
                 f"{name}: is {width}x{height}, the stream {columns}x{rows}; give a mask of that size"
             )
-        self._reference = ReferenceFrame(frame, label_map)
+        self._reference = ReferenceFrame(frame, label_map.astype(np.uint8))
 
     def __call__(self, frame: Frame) -> ReferenceFrame:
         """The first frame with its mask, whichever frame is at hand."""

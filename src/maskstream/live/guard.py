@@ -22,11 +22,12 @@ from typing import TYPE_CHECKING, NamedTuple, final
 import numpy as np
 from numpy.typing import NDArray
 
+from maskstream.arrays import Frame
+
 if TYPE_CHECKING:
     from maskstream.live.capture import Captured
     from maskstream.replacement.replacer import Found
 
-Frame = NDArray[np.uint8]
 logger = logging.getLogger(__name__)
 
 _SPOTS = 4096  #: pixels of each composite that are looked at

@@ -6,10 +6,11 @@ from collections.abc import Callable
 from threading import Event, Lock
 from time import monotonic
 
+from maskstream.arrays import Frame
 from maskstream.background.sources import Background
 from maskstream.live.capture import Captured, Health
 from maskstream.live.finder import Seen
-from maskstream.live.guard import Composite, Frame, Guard, GuardConfig, Reason, Sealed
+from maskstream.live.guard import Composite, Guard, GuardConfig, Reason, Sealed
 from maskstream.live.mailbox import Mailbox
 from maskstream.live.sinks.runner import SinkRunner
 from maskstream.live.status import Meter

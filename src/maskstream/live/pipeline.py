@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from threading import Event, Thread
 from time import monotonic
 
+from maskstream.arrays import Frame
 from maskstream.background.sources import Background
 from maskstream.live.capture import Capture, Health
 from maskstream.live.finder import Finder, FirstMask, ReferenceFrame, Seen
-from maskstream.live.guard import Frame, GuardConfig
+from maskstream.live.guard import GuardConfig
 from maskstream.live.ladder import RUNGS, Ladder, Rung
 from maskstream.live.mailbox import Mailbox
 from maskstream.live.output import Output

@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from maskstream.arrays import Frame
     from maskstream.background.sources import Background
     from maskstream.live.capture import Captured
     from maskstream.live.finder import FirstMask
-    from maskstream.live.guard import Frame
     from maskstream.live.ladder import Rung
     from maskstream.live.pipeline import LiveConfig, LivePipeline
     from maskstream.live.sinks import Sink, SinkRunner

@@ -6,13 +6,11 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
+from maskstream.arrays import Frame
 from maskstream.background.fit import Fit
 from maskstream.errors import InputError
 from maskstream.video.images import read_image
-
-Frame = NDArray[np.uint8]
 
 _GROUND, _INK = (24, 28, 36), (196, 204, 216)
 _TEXT = "one moment"

@@ -8,9 +8,8 @@ from typing import Any
 import cv2
 import numpy as np
 
-from maskstream.masks.palette import PALETTE, LabelMap
-
-RgbImage = np.ndarray[Any, np.dtype[np.uint8]]  #: ``(H, W, 3)`` uint8
+from maskstream.arrays import AnyLabelMap, Frame
+from maskstream.masks.palette import PALETTE
 
 _LUT = np.ascontiguousarray(PALETTE[None])
 _CAPTION_HEIGHT = 18
@@ -18,13 +17,13 @@ _LINES_A_PIXEL = 480  # of the frame, for each pixel of an outline's width
 _LIGHTNESS = 0.75  # of the light line: 0 is the object's colour, 1 is white
 
 
-def mask_colours(label_map: LabelMap) -> RgbImage:
+def mask_colours(label_map: AnyLabelMap) -> Frame:
     """``(H, W, 3)`` uint8 RGB picture of a label map in the DAVIS palette; above id 255 it repeats."""
     labels = _as_uint8(label_map)
     return np.asarray(cv2.LUT(cv2.merge([labels, labels, labels]), _LUT), dtype=np.uint8)
 
 
-def overlay(frame: RgbImage, label_map: LabelMap, alpha: float = 0.5, outline: bool = True) -> RgbImage:
+def overlay(frame: Frame, label_map: AnyLabelMap, alpha: float = 0.5, outline: bool = True) -> Frame:
     """A frame with its objects tinted in the DAVIS palette; about 3 ms at 720p.
 
     Args:
@@ -59,9 +58,7 @@ def overlay(frame: RgbImage, label_map: LabelMap, alpha: float = 0.5, outline: b
     return result
 
 
-def contact_sheet(
-    images: Sequence[RgbImage], columns: int, captions: Sequence[str] | None = None
-) -> RgbImage:
+def contact_sheet(images: Sequence[Frame], columns: int, captions: Sequence[str] | None = None) -> Frame:
     """Several pictures on one sheet, row by row, black where none is left.
 
     Args:
@@ -98,7 +95,7 @@ def _edges(labels: np.ndarray[Any, np.dtype[np.uint8]], width: int) -> Any:
     return cv2.morphologyEx(labels, cv2.MORPH_GRADIENT, np.ones((2 * width + 1,) * 2, dtype=np.uint8))
 
 
-def _as_uint8(label_map: LabelMap) -> np.ndarray[Any, np.dtype[np.uint8]]:
+def _as_uint8(label_map: AnyLabelMap) -> np.ndarray[Any, np.dtype[np.uint8]]:
     if label_map.dtype == np.uint8:
         return np.ascontiguousarray(label_map)
     return np.where(label_map > 255, (label_map - 1) % 255 + 1, label_map).astype(np.uint8)

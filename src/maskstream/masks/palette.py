@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
+from maskstream.arrays import AnyLabelMap
 from maskstream.errors import InputError
-
-LabelMap = np.ndarray[Any, np.dtype[Any]]  #: ``(H, W)`` integer ids, 0 = background
+from maskstream.files import written_beside
 
 
 def davis_palette() -> np.ndarray[Any, np.dtype[np.uint8]]:
@@ -34,19 +31,7 @@ PALETTE = davis_palette()
 _PALETTE_BYTES = PALETTE.tobytes()
 
 
-@contextmanager
-def written_beside(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """A temporary path beside ``path``; renamed to it when the block ends well, else removed."""
-    path = Path(path)
-    part = path.with_name(f".{path.name}.part")
-    try:
-        yield part
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
-
-
-def present_ids(label_map: LabelMap) -> tuple[int, ...]:
+def present_ids(label_map: AnyLabelMap) -> tuple[int, ...]:
     """The object ids in a label map, ascending, without 0."""
     if label_map.dtype == np.uint8:
         found = np.flatnonzero(np.bincount(label_map.ravel(), minlength=1))
@@ -55,11 +40,11 @@ def present_ids(label_map: LabelMap) -> tuple[int, ...]:
     return tuple(int(i) for i in found if i)
 
 
-def write_label_map(path: str | os.PathLike[str], label_map: LabelMap) -> None:
+def write_label_map(path: str | os.PathLike[str], label_map: AnyLabelMap) -> None:
     """Write a label map as a palette PNG, the file DAVIS and YouTube-VOS use; pixel value = object id.
 
-    The file is written beside and renamed. The fastest compression level that still finds flat regions is
-    used: 1.5 ms and a few kilobytes at 720p.
+    The file is written beside and renamed, one of many (``files.Part``). The fastest compression level that
+    still finds flat regions is used: 1.5 ms and a few kilobytes at 720p.
 
     Args:
         path: file to write, ``.png``.
@@ -79,5 +64,5 @@ def write_label_map(path: str | os.PathLike[str], label_map: LabelMap) -> None:
             )
     image = Image.fromarray(np.ascontiguousarray(label_map, dtype=np.uint8))
     image.putpalette(_PALETTE_BYTES)
-    with written_beside(path) as part:
+    with written_beside(path, one_of_many=True) as part:
         image.save(part, format="PNG", compress_level=1)

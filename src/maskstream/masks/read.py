@@ -14,16 +14,15 @@ import cv2
 import numpy as np
 from PIL import Image
 
+from maskstream.arrays import AnyLabelMap, Bytes, Mask
 from maskstream.errors import InputError
-from maskstream.masks.palette import PALETTE, LabelMap, present_ids
+from maskstream.masks.palette import PALETTE, present_ids
 
 logger = logging.getLogger(__name__)
 
 _MASK_SUFFIXES = (".png", ".bmp", ".tif", ".tiff", ".webp", ".jpg", ".jpeg")
 _MOST_IDS = 255
 _WHITE = 255
-
-_UInt8 = np.ndarray[Any, np.dtype[np.uint8]]
 
 
 @dataclass(frozen=True)
@@ -35,7 +34,7 @@ class ReadMask:
         ids: the ids in it, ascending, at least one.
     """
 
-    label_map: LabelMap
+    label_map: AnyLabelMap
     ids: tuple[int, ...]
 
 
@@ -85,7 +84,7 @@ def read_object_masks(
         InputError: no masks there, masks of different sizes, all empty, or what ``read_label_map`` refuses.
     """
     files = _object_files(source, frame)
-    label_map: LabelMap | None = None
+    label_map: AnyLabelMap | None = None
     for object_id, path in sorted(files.items()):
         mask = _label_map(path, threshold_soft) > 0
         if label_map is None:
@@ -105,7 +104,7 @@ def read_object_masks(
 
 
 def check_size(
-    label_map: LabelMap, size: tuple[int, int], path: str | os.PathLike[str], of: str = "the video"
+    label_map: Mask, size: tuple[int, int], path: str | os.PathLike[str], of: str = "the video"
 ) -> None:
     """Refuse a label map of another size.
 
@@ -126,7 +125,7 @@ def check_size(
         )
 
 
-def _label_map(path: Path, threshold_soft: bool) -> LabelMap:
+def _label_map(path: Path, threshold_soft: bool) -> AnyLabelMap:
     """The label map of one file, possibly empty."""
     image = _open(path)
     mode = image.mode
@@ -156,7 +155,7 @@ def _open(path: Path) -> Image.Image:
     return image
 
 
-def _from_palette(image: Image.Image, path: Path, threshold_soft: bool) -> LabelMap:
+def _from_palette(image: Image.Image, path: Path, threshold_soft: bool) -> AnyLabelMap:
     indices = np.asarray(image)
     palette = np.zeros((256, 3), dtype=np.uint8)
     given = np.asarray(image.getpalette("RGB"), dtype=np.uint8).reshape(-1, 3)
@@ -176,7 +175,7 @@ def _from_palette(image: Image.Image, path: Path, threshold_soft: bool) -> Label
     return indices.copy()
 
 
-def _from_deep(values: np.ndarray[Any, Any], path: Path, threshold_soft: bool) -> LabelMap:
+def _from_deep(values: np.ndarray[Any, Any], path: Path, threshold_soft: bool) -> AnyLabelMap:
     levels = np.unique(values)
     if levels[0] >= 0 and levels[-1] <= _MOST_IDS:
         return _from_grey(values.astype(np.uint8), path, threshold_soft)
@@ -187,7 +186,7 @@ def _from_deep(values: np.ndarray[Any, Any], path: Path, threshold_soft: bool) -
     )
 
 
-def _from_grey(values: _UInt8, path: Path, threshold_soft: bool) -> LabelMap:
+def _from_grey(values: Bytes, path: Path, threshold_soft: bool) -> AnyLabelMap:
     if present_ids(values) in ((), (_WHITE,)):
         return (values > 0).astype(np.uint8)
     if not _is_soft(values):
@@ -200,7 +199,7 @@ def _from_grey(values: _UInt8, path: Path, threshold_soft: bool) -> LabelMap:
     )
 
 
-def _from_transparent(rgba: _UInt8, path: Path, threshold_soft: bool) -> LabelMap:
+def _from_transparent(rgba: Bytes, path: Path, threshold_soft: bool) -> AnyLabelMap:
     rgb, alpha = rgba[..., :3], np.ascontiguousarray(rgba[..., 3])
     if alpha.min() == alpha.max():
         return _from_colours(rgb, path, threshold_soft) if alpha.any() else np.zeros_like(alpha)
@@ -213,7 +212,7 @@ def _from_transparent(rgba: _UInt8, path: Path, threshold_soft: bool) -> LabelMa
     return _from_colours(np.where(opaque[..., None], rgb, 0).astype(np.uint8), path, threshold_soft)
 
 
-def _from_colours(rgb: _UInt8, path: Path, threshold_soft: bool) -> _UInt8:
+def _from_colours(rgb: Bytes, path: Path, threshold_soft: bool) -> AnyLabelMap:
     packed = _packed(rgb)
     values, inverse = np.unique(packed, return_inverse=True)
     colours = np.stack([values >> 16, (values >> 8) & 255, values & 255], axis=1).astype(np.uint8)
@@ -227,11 +226,11 @@ def _from_colours(rgb: _UInt8, path: Path, threshold_soft: bool) -> _UInt8:
     if None in known:
         named = (f"{tuple(colour)}={i}" for colour, i in zip(colours.tolist(), ids, strict=True) if i)
         logger.info("%s: colours to ids: %s", path, ", ".join(named))
-    label_map: _UInt8 = np.asarray(ids, dtype=np.uint8)[index]
+    label_map: Bytes = np.asarray(ids, dtype=np.uint8)[index]
     return label_map
 
 
-def _packed(rgb: _UInt8) -> np.ndarray[Any, np.dtype[np.int32]]:
+def _packed(rgb: Bytes) -> np.ndarray[Any, np.dtype[np.int32]]:
     wide = rgb.astype(np.int32)
     return (wide[..., 0] << 16) | (wide[..., 1] << 8) | wide[..., 2]
 
@@ -239,7 +238,7 @@ def _packed(rgb: _UInt8) -> np.ndarray[Any, np.dtype[np.int32]]:
 _PALETTE_IDS = {int(colour): i for i, colour in enumerate(_packed(PALETTE))}
 
 
-def _flat_values(values: _UInt8) -> set[int]:
+def _flat_values(values: Bytes) -> set[int]:
     """The values that fill at least one 3 x 3 square; a level that only edges have fills none."""
     kernel = np.ones((3, 3), dtype=np.uint8)
     uniform = np.asarray(cv2.erode(values, kernel)) == np.asarray(cv2.dilate(values, kernel))
@@ -247,7 +246,7 @@ def _flat_values(values: _UInt8) -> set[int]:
     return set(np.unique(values[uniform]).tolist())
 
 
-def _is_soft(values: _UInt8) -> bool:
+def _is_soft(values: Bytes) -> bool:
     """Whether grey levels are those of one soft mask and no ids: most occur along edges only."""
     levels = present_ids(values)
     flat = _flat_values(values)
@@ -256,7 +255,7 @@ def _is_soft(values: _UInt8) -> bool:
     return all_below_white or (len(edge) >= 5 and 2 * len(edge) >= len(levels))
 
 
-def _refuse_blends(index: np.ndarray[Any, Any], colours: _UInt8, path: Path, few_allowed: bool) -> None:
+def _refuse_blends(index: np.ndarray[Any, Any], colours: Bytes, path: Path, few_allowed: bool) -> None:
     """Refuse a mask most of whose thin colours are mixtures of its flat ones: it is anti-aliased.
 
     Args:

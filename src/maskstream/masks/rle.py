@@ -19,8 +19,10 @@ from typing import Any, TextIO, TypedDict
 import cv2
 import numpy as np
 
+from maskstream.arrays import AnyLabelMap
 from maskstream.errors import InputError
-from maskstream.masks.palette import LabelMap, present_ids, written_beside
+from maskstream.files import written_beside
+from maskstream.masks.palette import present_ids
 
 
 class Rle(TypedDict):
@@ -30,7 +32,7 @@ class Rle(TypedDict):
     counts: str | list[int]
 
 
-def encode(mask: LabelMap, compressed: bool = True) -> Rle:
+def encode(mask: AnyLabelMap, compressed: bool = True) -> Rle:
     """The run-length code of a mask.
 
     Args:
@@ -89,7 +91,7 @@ def string_to_counts(string: str) -> list[int]:
     return counts
 
 
-def _counts(mask: LabelMap) -> list[int]:
+def _counts(mask: AnyLabelMap) -> list[int]:
     columns = np.ascontiguousarray(np.asarray(mask).T != 0).ravel()
     changes = np.flatnonzero(columns[1:] != columns[:-1]) + 1
     bounds = np.concatenate(([0], changes, [columns.size]))
@@ -141,7 +143,7 @@ class RleWriter:
             self._file.write("\n]}\n")
         self._stack.__exit__(kind, error, trace)
 
-    def write(self, frame: int, label_map: LabelMap, time: Fraction | float | None = None) -> None:
+    def write(self, frame: int, label_map: AnyLabelMap, time: Fraction | float | None = None) -> None:
         """Append one frame.
 
         Args:
@@ -162,7 +164,7 @@ class RleWriter:
         self._first = False
 
     @staticmethod
-    def _object(label_map: LabelMap, object_id: int) -> dict[str, Any]:
+    def _object(label_map: AnyLabelMap, object_id: int) -> dict[str, Any]:
         mask = (label_map == object_id).view(np.uint8)
         return {
             "id": object_id,

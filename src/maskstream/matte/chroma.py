@@ -14,11 +14,11 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from maskstream.arrays import Bytes, Floats
 from maskstream.errors import InputError
 from maskstream.matte.config import KeyConfig
 from maskstream.matte.opencv import cv
 from maskstream.matte.screen import find_key
-from maskstream.matte.tiles import Bytes, Floats
 
 _FULL = 192  #: strength of the screen's own colour, in 8 bits
 _MOST_GAIN = 6.0

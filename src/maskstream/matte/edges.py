@@ -6,8 +6,8 @@ import math
 
 import numpy as np
 
+from maskstream.arrays import Bytes
 from maskstream.matte.opencv import cv
-from maskstream.matte.tiles import Bytes
 
 _CROSS = cv.getStructuringElement(cv.MORPH_CROSS, (3, 3))
 _SQUARE = cv.getStructuringElement(cv.MORPH_RECT, (3, 3))

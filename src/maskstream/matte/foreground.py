@@ -10,8 +10,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from maskstream.arrays import Bytes, Floats
 from maskstream.matte.opencv import cv
-from maskstream.matte.tiles import Bytes, Floats, Grid, Place, Shrunk, Tiles, sample
+from maskstream.matte.tiles import Grid, Place, Shrunk, Tiles, sample
 
 FAR = 0.03  #: radius of the first blur, as a share of the height
 NEAR = 1  #: radius of the second blur, in small pixels

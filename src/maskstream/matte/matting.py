@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from maskstream.arrays import Bytes, Floats
 from maskstream.errors import InputError
 from maskstream.matte.chroma import Keyer
 from maskstream.matte.config import MatteConfig
@@ -15,7 +16,7 @@ from maskstream.matte.foreground import best_foreground, fast_foreground
 from maskstream.matte.opencv import cv
 from maskstream.matte.refine import refined
 from maskstream.matte.smooth import Smoother
-from maskstream.matte.tiles import Bytes, Floats, Grid, Shrunk
+from maskstream.matte.tiles import Grid, Shrunk
 
 _LINES = 240  #: of the thumbnail
 _FOREGROUND_LINES = 120  #: of the smaller one that the object's colours are blurred on

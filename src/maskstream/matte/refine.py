@@ -10,8 +10,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from maskstream.arrays import Bytes, Floats
 from maskstream.matte.opencv import cv
-from maskstream.matte.tiles import Bytes, Floats, Grid, Place, Shrunk, sample
+from maskstream.matte.tiles import Grid, Place, Shrunk, sample
 
 CERTAIN = 0.95  #: inside from here on, outside from one minus this on
 RADIUS = 4  #: of the window, in pixels of the network

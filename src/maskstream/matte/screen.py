@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from maskstream.arrays import Bytes
 from maskstream.matte.config import KeyConfig
 from maskstream.matte.opencv import cv
-from maskstream.matte.tiles import Bytes
 
 _WIDTH = 160  # of the picture that is looked at
 _RIM = 0.08  # its border, as a share of its shorter side

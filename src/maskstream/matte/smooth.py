@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from maskstream.arrays import Bytes
 from maskstream.matte.opencv import cv
-from maskstream.matte.tiles import Bytes, Grid, Place, sample
+from maskstream.matte.tiles import Grid, Place, sample
 
 SHARE = 0.7  #: of the alpha before, where nothing moves
 STILL = 3.0  #: difference of colour, in 0..255 at the thumbnail's size, that is noise

@@ -13,10 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from maskstream.arrays import Bytes, Floats
 from maskstream.matte.opencv import cv
-
-Bytes = NDArray[np.uint8]
-Floats = NDArray[np.float32]
 
 _SMALLEST = 16
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +13,7 @@ import torch
 from torch import Tensor
 
 from maskstream.errors import InputError
+from maskstream.files import written_beside
 from maskstream.network.config import NetworkConfig
 from maskstream.network.model import SegmentationNetwork
 from maskstream.network.presets import preset
@@ -85,9 +85,8 @@ def save(network: Network, path: str | Path, notes: dict[str, str] | None = None
 
     path = Path(path)
     tensors = {k: v.detach().cpu().contiguous() for k, v in network.state_dict().items()}
-    partial = path.with_name(path.name + ".partial")
-    save_file(tensors, partial, {**(notes or {}), "config": json.dumps(network.config.to_dict())})
-    os.replace(partial, path)
+    with written_beside(path) as part:
+        save_file(tensors, part, {**(notes or {}), "config": json.dumps(network.config.to_dict())})
 
 
 def load(path: str | Path) -> SegmentationNetwork:

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from maskstream.errors import InputError
-from maskstream.network.plain_data import from_plain
+from maskstream.plain_data import from_plain
 
 STRIDES = (2, 4, 8, 16)  #: of the trunks' features
 STRIDE = 16  #: key, value and memory live at 1/16 of the network's input; inputs are multiples of it

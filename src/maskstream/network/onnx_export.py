@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
-import shutil
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from maskstream.errors import InputError
+from maskstream.files import moved, new_folder, write_json
 from maskstream.network.checkpoints import Network
 from maskstream.network.config import STRIDE
 from maskstream.network.model import Features, SegmentationNetwork, from_frames
@@ -99,18 +97,14 @@ def _write_folder(
     if folder.exists() and any(folder.iterdir()) and not (folder / "model.json").is_file():
         raise InputError(f"{folder}: is not empty and holds no exported network; choose another folder")
     network.cpu().float().eval()
-    partial = folder.with_name(folder.name + ".partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
-    with torch.no_grad():
-        write(partial)
-    parameters = sum(parameter.numel() for parameter in network.parameters())
-    content = {**info, "parameters": parameters, "config": network.config.to_dict()}
-    (partial / "model.json").write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-    folder.mkdir(exist_ok=True)
-    for file in partial.iterdir():
-        os.replace(file, folder / file.name)
-    partial.rmdir()
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with new_folder(folder.parent, f".{folder.name}.") as part:
+        with torch.no_grad():
+            write(part)
+        parameters = sum(parameter.numel() for parameter in network.parameters())
+        content = {**info, "parameters": parameters, "config": network.config.to_dict()}
+        write_json(part / "model.json", content)
+        moved(part, folder)
 
 
 def _export_graphs(network: SegmentationNetwork, folder: Path) -> None:

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from maskstream.errors import InputError
-from maskstream.network.plain_data import from_plain
+from maskstream.plain_data import from_plain
 
 SUBJECT_STRIDE = 32  #: the global context lives at 1/32; inputs are multiples of it
 

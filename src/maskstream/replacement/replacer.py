@@ -10,16 +10,13 @@ import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from maskstream.arrays import Alpha, Floats, Frame
 from maskstream.background.compositor import CompositeConfig, Compositor
 from maskstream.background.sources import Background
 from maskstream.errors import InputError
 from maskstream.matte.config import MatteConfig
 from maskstream.matte.matting import Matting
 from maskstream.streaming.segmentation import Segmentation, Segmenter
-
-Frame = NDArray[np.uint8]
-Alpha = NDArray[np.uint8]
-Floats = NDArray[np.float32]
 
 _SOFT = 1.0  # sigma, in pixels of the probability
 _GUIDE_LINES = 480  #: label maps are shrunk to this short side, which softens their steps

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from maskstream.runtime.protocol import Floats
+from maskstream.arrays import Floats
 
 LEAST_PROBABILITY = 1e-7
 

@@ -6,13 +6,13 @@ model card for people, ``README.md``, is beside it too.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from maskstream.errors import InputError
+from maskstream.plain_data import read_json
 from maskstream.runtime.load import locate
 from maskstream.runtime.protocol import INFO_FILE, ModelInfo
 
@@ -103,7 +103,7 @@ class Notes:
         Raises:
             InputError: there is none, or it holds something else.
         """
-        content = _read_json(path)
+        content = read_json(path, "give one with task, scores or speed")
         known = [field.name for field in fields(cls)]
         if unknown := [name for name in content if name not in known]:
             raise InputError(f"{path}: {unknown[0]!r} is no note of a network; there are {', '.join(known)}")
@@ -141,19 +141,9 @@ class ModelCard:
         info = ModelInfo.read(folder)
         size = sum(file.stat().st_size for file in folder.iterdir() if file.suffix in _RUN_SUFFIXES)
         path = folder / INFO_FILE
-        return cls(info, Notes.of(_read_json(path), path), folder, size)
+        return cls(info, Notes.of(read_json(path, "give one with task, scores or speed"), path), folder, size)
 
     def as_dict(self) -> dict[str, Any]:
         """Plain data, for JSON."""
         own = {"folder": str(self.folder), "disk_bytes": self.disk_bytes}
         return {**asdict(self.info), **asdict(self.notes), **own}
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path}: cannot be read ({error}); give a JSON file") from error
-    if not isinstance(content, dict):
-        raise InputError(f"{path}: is no JSON object; give one with task, scores or speed")
-    return content

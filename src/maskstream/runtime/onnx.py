@@ -16,9 +16,10 @@ import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
 
+from maskstream.arrays import Floats
 from maskstream.errors import InputError
 from maskstream.runtime.aggregation import soft_aggregate
-from maskstream.runtime.protocol import Floats, Memory, MemoryEntry, ModelInfo
+from maskstream.runtime.protocol import Memory, MemoryEntry, ModelInfo
 
 MAX_DEFAULT_THREADS = 4
 

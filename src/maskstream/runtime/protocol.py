@@ -6,7 +6,6 @@ N objects, T memory frames; G = 1 if all objects share one key, else N.
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
@@ -14,9 +13,10 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from maskstream.arrays import Floats
 from maskstream.errors import InputError
+from maskstream.plain_data import from_plain, read_json
 
-Floats = NDArray[np.float32]
 INFO_FILE = "model.json"
 
 
@@ -76,16 +76,13 @@ class ModelInfo:
             InputError: the file is missing, is not JSON, or names no network.
         """
         path = Path(folder) / INFO_FILE
-        try:
-            content = json.loads(path.read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            raise InputError(f"{folder}: no {INFO_FILE}; give the folder of an exported network") from None
-        except (OSError, ValueError) as error:
-            raise InputError(f"{path}: cannot be read ({error}); export the network again") from error
-        if not isinstance(content, dict) or not isinstance(content.get("name"), str):
+        if not path.is_file():
+            raise InputError(f"{folder}: no {INFO_FILE}; give the folder of an exported network")
+        content = read_json(path, "export the network again")
+        if not isinstance(content.get("name"), str):
             raise InputError(f"{path}: does not name a network; export the network again")
         known = {field.name for field in fields(cls)}
-        return cls(**{key: value for key, value in content.items() if key in known})
+        return from_plain(cls, {key: value for key, value in content.items() if key in known}, str(path))
 
 
 class MemoryEntry(NamedTuple):

@@ -9,13 +9,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from maskstream.arrays import Floats
 from maskstream.errors import InputError
 from maskstream.network import checkpoints
 from maskstream.network.aggregation import soft_aggregate
 from maskstream.network.config import STRIDE, NetworkConfig
 from maskstream.network.model import Features, SegmentationNetwork
 from maskstream.network.subject_config import SUBJECT_STRIDE, SubjectConfig
-from maskstream.runtime.protocol import Floats, Memory, MemoryEntry, ModelInfo
+from maskstream.runtime.protocol import Memory, MemoryEntry, ModelInfo
 
 LARGE = 2**17  #: pixels from which on the CPU is faster with the channels last
 WORK_BYTES = {"cpu": 2**26}  #: of features of objects that are worked on together

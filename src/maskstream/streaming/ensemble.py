@@ -17,14 +17,13 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from maskstream.arrays import Floats, Frame
 from maskstream.errors import InputError
 from maskstream.runtime.load import load_model
-from maskstream.runtime.protocol import Floats, Runtime
+from maskstream.runtime.protocol import Runtime
 from maskstream.streaming.memory import MemoryPolicy
 from maskstream.streaming.segmentation import Segmentation, Segmenter, Timing
 from maskstream.streaming.segmenter import VideoSegmenter
-
-Frame = NDArray[np.uint8]
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from maskstream.runtime.protocol import Floats
+from maskstream.arrays import Floats
 from maskstream.streaming.objects import resize
 from maskstream.streaming.window import WHOLE, Window
 

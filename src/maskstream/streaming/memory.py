@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from maskstream.arrays import Floats
 from maskstream.errors import InputError
-from maskstream.runtime.protocol import Floats, Memory, MemoryEntry, ModelInfo, Tensor, as_numpy
+from maskstream.runtime.protocol import Memory, MemoryEntry, ModelInfo, Tensor, as_numpy
 
 Allocate = Callable[[tuple[int, ...]], Tensor]
 

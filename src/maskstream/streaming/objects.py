@@ -10,8 +10,8 @@ import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from maskstream.arrays import Floats
 from maskstream.errors import InputError
-from maskstream.runtime.protocol import Floats
 
 MAX_ID = 2**31 - 1
 

@@ -9,8 +9,8 @@ from typing import Any, Literal, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from maskstream.arrays import Floats
 from maskstream.errors import InputError
-from maskstream.runtime.protocol import Floats
 from maskstream.streaming.objects import GivenMasks, resize
 
 

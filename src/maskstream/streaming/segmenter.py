@@ -11,9 +11,10 @@ from typing import Any, Literal, TypeVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from maskstream.arrays import Floats, Frame
 from maskstream.errors import InputError
 from maskstream.runtime.load import load_model
-from maskstream.runtime.protocol import Floats, MemoryEntry, Runtime
+from maskstream.runtime.protocol import MemoryEntry, Runtime
 from maskstream.streaming.geometry import Geometry
 from maskstream.streaming.memory import MemoryBank, MemoryPolicy, Reference
 from maskstream.streaming.objects import (
@@ -27,7 +28,6 @@ from maskstream.streaming.objects import (
 from maskstream.streaming.segmentation import Prediction, Segmentation, Timing
 from maskstream.streaming.window import WHOLE, Window, around, boxes, moved
 
-Frame = NDArray[np.uint8]
 Result = TypeVar("Result")
 
 _SEARCH_EVERY = 5  # frames; how often the whole frame is searched for an object that is lost

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from maskstream.errors import InputError
-from maskstream.masks.palette import written_beside
+from maskstream.files import written_beside
 
 _STATE = "__state__"
 _FORMAT = 1  #: another one is another layout of the state

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from maskstream.runtime.protocol import Floats
+from maskstream.arrays import Floats
 
 _CERTAIN = 0.5  # an object is where its probability is higher
 _STRAY = 0.01  # share of an object's pixels that may lie beyond each side of its box

@@ -10,8 +10,8 @@ from maskstream.data.clip_config import ClipConfig, SkipSchedule
 from maskstream.data.scene_config import SceneConfig
 from maskstream.errors import InputError
 from maskstream.network.config import STRIDE, STRIDES
-from maskstream.network.plain_data import from_plain
 from maskstream.network.subject_config import SUBJECT_STRIDE
+from maskstream.plain_data import from_plain
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ from maskstream.data.clips import Clips, ClipSampler
 from maskstream.data.subjects import SceneSampler
 from maskstream.data.tensors import ImageSet, VideoSet
 from maskstream.errors import InputError
+from maskstream.files import written_beside
 from maskstream.network import checkpoints
 from maskstream.network.backbone import PlainTrunk, TimmTrunk
 from maskstream.network.config import NetworkConfig
@@ -232,9 +233,8 @@ class TrainingLoop(ABC, Generic[Net]):
             "step": self.step,
             "seconds": self.seconds,
         }
-        partial = self.folder / (STATE + ".partial")
-        torch.save(state, partial)
-        os.replace(partial, self.folder / STATE)
+        with written_beside(self.folder / STATE) as part:
+            torch.save(state, part)
         notes = {"step": str(self.step), "minutes": f"{self.seconds / 60:.1f}"}
         checkpoints.save(self.average.network, self.folder / WEIGHTS, notes)
         if self.evaluate is not None:

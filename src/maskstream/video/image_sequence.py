@@ -5,14 +5,13 @@ from __future__ import annotations
 import os
 from pathlib import Path
 from types import TracebackType
-from typing import Any
 
 import cv2
 import numpy as np
 
+from maskstream.arrays import Bytes
 from maskstream.errors import InputError
-
-Array = np.ndarray[Any, np.dtype[np.uint8]]
+from maskstream.files import written_beside
 
 #: Of zlib; more takes longer and saves little on photographs.
 _COMPRESSION = 1
@@ -49,7 +48,7 @@ class ImageSequenceWriter:
     ) -> None:
         return None
 
-    def write(self, image: Array, name: str, alpha: Array | None = None) -> None:
+    def write(self, image: Bytes, name: str, alpha: Bytes | None = None) -> None:
         """Write one frame.
 
         Args:
@@ -72,9 +71,5 @@ class ImageSequenceWriter:
             stored = image if grey else cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
         _, data = cv2.imencode(".png", stored, [cv2.IMWRITE_PNG_COMPRESSION, _COMPRESSION])
         self._folder.mkdir(exist_ok=True)
-        part = self._folder / f".{name}.png.part"
-        try:
+        with written_beside(self._folder / f"{name}.png", one_of_many=True) as part:
             part.write_bytes(data.data)
-            os.replace(part, self._folder / f"{name}.png")
-        finally:
-            part.unlink(missing_ok=True)

@@ -20,7 +20,7 @@ from av.sidedata.sidedata import Type as SideDataType
 from av.stream import Disposition
 from av.video.stream import VideoStream
 
-from maskstream.errors import InputError
+from maskstream.errors import InputError, one_line
 from maskstream.video.colour import ColourTags
 from maskstream.video.images import list_images, read_image
 
@@ -161,8 +161,9 @@ def open_video(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
     try:
         container = av.open(str(path), **OPEN_OPTIONS)
     except FFmpegError as error:
+        reason = one_line(error).lower()
         raise InputError(
-            f"{path}: not a readable video ({_reason(error)}); it is damaged, cut short or of another kind"
+            f"{path}: not a readable video ({reason}); it is damaged, cut short or of another kind"
         ) from error
     with container:
         if container.format.name in TEXT_FORMATS:
@@ -282,7 +283,3 @@ def _first_frame(container: InputContainer, stream: VideoStream) -> av.VideoFram
     except FFmpegError:
         pass
     return None
-
-
-def _reason(error: FFmpegError) -> str:
-    return (error.strerror or str(error)).lower()

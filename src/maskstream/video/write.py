@@ -10,7 +10,6 @@ from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
-from typing import Any
 
 import av
 import cv2
@@ -22,7 +21,9 @@ from av.error import ArgumentError, FFmpegError
 from av.packet import Packet
 from av.video.stream import VideoStream
 
+from maskstream.arrays import Bytes
 from maskstream.errors import InputError
+from maskstream.files import Part
 from maskstream.video.colour import BT601, BT709, LIMITED, ColourTags, YuvConverter
 from maskstream.video.encoders import CRF, VIDEO_SUFFIXES, container_of, encoder_for
 from maskstream.video.image_sequence import ImageSequenceWriter
@@ -33,8 +34,6 @@ from maskstream.video.tracks import KeptStreams
 __all__ = ["VIDEO_SUFFIXES", "ImageSequenceWriter", "VideoWriter"]
 
 logger = logging.getLogger(__name__)
-
-Array = np.ndarray[Any, np.dtype[np.uint8]]
 
 
 class VideoWriter:
@@ -111,7 +110,7 @@ class VideoWriter:
         self._crf = CRF if crf is None else crf
         self._keep_from = keep_from
         self._start, self._end = start or Fraction(0), end
-        self._part = self._path.with_name(f".{self._path.name}.part")
+        self._part: Part | None = None
         self._output: OutputContainer | None = None
         self._stream: VideoStream
         self._convert: YuvConverter
@@ -149,10 +148,10 @@ class VideoWriter:
 
     def write(
         self,
-        image: Array,
+        image: Bytes,
         time: Fraction | None = None,
         duration: Fraction | None = None,
-        alpha: Array | None = None,
+        alpha: Bytes | None = None,
     ) -> None:
         """Append one frame.
 
@@ -217,7 +216,8 @@ class VideoWriter:
                     self._kept.copy_rest(self._output)
                     self._kept.close()
                 self._output.close()
-            os.replace(self._part, self._path)
+            assert self._part is not None, "it is made with the output"
+            self._part.publish()
         except BaseException:
             self.abort()
             raise
@@ -227,15 +227,18 @@ class VideoWriter:
         """Give up: nothing is left of the file."""
         if self._kept is not None:
             self._kept.close()
-        with suppress(OSError):  # Windows removes no open file
-            self._part.unlink(missing_ok=True)  # first, so that closing does not finish it
+        part, self._part = self._part, None
+        if part is not None:
+            with suppress(OSError):  # Windows removes no open file
+                part.discard()  # first, so that closing does not finish it
         if self._output is not None:
             try:
                 self._output.close()
             except FFmpegError as error:
                 logger.debug("%s: closing the unfinished file failed (%s)", self._path, error)
             self._output = None
-        self._part.unlink(missing_ok=True)
+        if part is not None:
+            part.discard()
 
     @contextmanager
     def _named_errors(self) -> Iterator[None]:
@@ -253,9 +256,10 @@ class VideoWriter:
             self._time_base = Fraction(1, 90_000)
         if self._keep_from is not None and not Path(self._keep_from).is_dir():
             self._kept = KeptStreams(Path(self._keep_from), self._format, self._start, self._end)
+        self._part = Part(self._path)
         try:
             self._output = av.open(
-                str(self._part), "w", format=self._format, container_options=self._container_options()
+                str(self._part.path), "w", format=self._format, container_options=self._container_options()
             )
             self._stream = self._add_video(self._output, width, height)
             if self._kept is not None:

@@ -13,8 +13,9 @@ from av.error import FFmpegError
 from av.video.frame import PictureType
 from av.video.stream import VideoStream
 
+from maskstream.arrays import Frame
 from maskstream.errors import InputError
-from maskstream.live.guard import Frame, Reason, Sealed
+from maskstream.live.guard import Reason, Sealed
 from maskstream.live.sinks.even import made_even
 from maskstream.live.sinks.push import INTRODUCTION
 from maskstream.live.sinks.sink import picture_of

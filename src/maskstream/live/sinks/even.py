@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import cv2
 
-from maskstream.live.guard import Frame
+from maskstream.arrays import Frame
 
 
 def made_even(image: Frame) -> Frame:

@@ -8,7 +8,7 @@ from threading import Event, Thread
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from maskstream.errors import InputError
+from maskstream.errors import InputError, one_line
 from maskstream.live.guard import Sealed
 from maskstream.live.mailbox import Mailbox
 from maskstream.live.sinks.sink import NotYet, Sink, Traits, picture_of
@@ -188,7 +188,7 @@ class _Lane:
 
     def _failed(self, error: Exception) -> None:
         self._called_at = None
-        why = _one_line(error)
+        why = one_line(error)
         self.gave_up = isinstance(error, InputError) or not self._traits.retries
         if why != self._why:
             logger.warning("%s: %s%s", self.name, why, "" if self.gave_up else "; it is tried again")
@@ -203,12 +203,7 @@ class _Lane:
         try:
             self._sink.close()
         except Exception as error:
-            why = _one_line(error)
+            why = one_line(error)
             logger.warning("%s: closing failed: %s", self.name, why)
             self._why = why
         self._called_at = None
-
-
-def _one_line(error: Exception) -> str:
-    reason = getattr(error, "strerror", None) or str(error)
-    return " ".join(reason.split()) or type(error).__name__

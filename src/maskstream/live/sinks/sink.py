@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from maskstream.live.guard import Frame, Sealed
+from maskstream.arrays import Frame
+from maskstream.live.guard import Sealed
 
 if TYPE_CHECKING:
     from maskstream.live.audio import AudioTap

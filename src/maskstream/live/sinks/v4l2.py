@@ -13,8 +13,8 @@ from typing import Protocol
 
 import cv2
 
+from maskstream.arrays import Frame
 from maskstream.errors import InputError
-from maskstream.live.guard import Frame
 from maskstream.live.sinks.even import made_even
 
 MODPROBE = "sudo modprobe v4l2loopback exclusive_caps=1 card_label=maskstream"

@@ -11,8 +11,8 @@ from typing import Any
 import av
 import numpy as np
 from av.error import FFmpegError
-from numpy.typing import NDArray
 
+from maskstream.arrays import Frame
 from maskstream.errors import InputError
 from maskstream.live.sources.clock import Clock
 from maskstream.live.sources.source import Feed, Request, SourceError
@@ -26,7 +26,6 @@ from maskstream.live.sources.stream import (
 )
 from maskstream.video.colour import BT601, ColourTags
 
-Frame = NDArray[np.uint8]
 logger = logging.getLogger(__name__)
 
 _SIZE, _FPS = (1280, 720), 30.0  #: that cameras are asked for unless told

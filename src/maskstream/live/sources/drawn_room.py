@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-Frame = NDArray[np.uint8]
+from maskstream.arrays import Frame
 
 ROOM = (175, 150, 40)  #: RGB of the room, that shades a little from side to side; no chroma screen's colour
 FIGURE = (220, 60, 50)  #: RGB of the figure's body

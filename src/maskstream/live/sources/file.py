@@ -11,9 +11,9 @@ from pathlib import Path
 import av
 from av.error import FFmpegError
 
-from maskstream.errors import InputError
+from maskstream.errors import InputError, one_line
 from maskstream.live.sources.clock import Clock
-from maskstream.live.sources.source import Hear, Request, SourceEnded, one_line
+from maskstream.live.sources.source import Hear, Request, SourceEnded
 from maskstream.live.sources.stream import ContainerFeed, StreamFeed
 from maskstream.video.probe import open_video
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     import av
@@ -105,9 +105,3 @@ class Source(Protocol):
             InputError: it is nothing that a later try would mend.
             SourceError: it can't be opened now.
         """
-
-
-def one_line(error: BaseException) -> str:
-    """What went wrong, in lower case and without line breaks."""
-    said: Any = getattr(error, "strerror", None) or str(error) or type(error).__name__
-    return " ".join(str(said).split())

@@ -12,22 +12,20 @@ from fractions import Fraction
 from typing import Any
 
 import av
-import numpy as np
 from av.audio.frame import AudioFrame
 from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.error import FFmpegError
 from av.stream import Disposition
 from av.video.stream import VideoStream
-from numpy.typing import NDArray
 
-from maskstream.errors import InputError
+from maskstream.arrays import Frame
+from maskstream.errors import InputError, one_line
 from maskstream.live.sources.clock import Clock
-from maskstream.live.sources.source import Hear, SourceError, one_line
+from maskstream.live.sources.source import Hear, SourceError
 from maskstream.video.colour import ColourTags, RgbConverter
 from maskstream.video.probe import OPEN_OPTIONS, TEXT_FORMATS, Orientation, fraction
 
-Frame = NDArray[np.uint8]
 logger = logging.getLogger(__name__)
 
 READ_SECONDS = 4.0  #: until a server counts as dead

@@ -1,14 +1,41 @@
-"""Frozen dataclasses from plain data, such as a JSON file holds."""
+"""Plain data, such as a JSON file holds, and frozen dataclasses from it."""
 
 from __future__ import annotations
 
+import json
 from dataclasses import is_dataclass
+from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
-from maskstream.errors import InputError
+from maskstream.errors import InputError, one_line
 
 Config = TypeVar("Config")
+
+
+def read_json(path: Path, remedy: str = "give a JSON file that holds an object of fields") -> dict[str, Any]:
+    """The object in a JSON file.
+
+    Args:
+        path: the file.
+        remedy: what to do when it can't be read, for the message.
+
+    Raises:
+        InputError: there is no such file, or it holds something else; ``NaN`` and infinities are no JSON.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse)
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file; {remedy}") from None
+    except (OSError, ValueError, RecursionError) as error:
+        raise InputError(f"{path}: cannot be read as JSON ({one_line(error)}); {remedy}") from error
+    if not isinstance(content, dict):
+        raise InputError(f"{path}: is no JSON object; {remedy}")
+    return content
+
+
+def _refuse(constant: str) -> Any:
+    raise ValueError(f"{constant} is no JSON")
 
 
 def from_plain(kind: type[Config], data: dict[str, Any], where: str) -> Config:
