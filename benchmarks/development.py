@@ -13,8 +13,8 @@ import argparse
 from dataclasses import replace
 from pathlib import Path
 
-from maskstream.data.collection import open_data_folder
-from maskstream.evaluation.development import evaluate_sequences, labelled_sequences, score_table
+from maskstream.datasets.collection import open_data_folder
+from maskstream.judging.development import evaluate_sequences, labelled_sequences, score_table
 from maskstream.runtime.load import load_model
 from maskstream.streaming.memory import MemoryPolicy
 from maskstream.streaming.segmenter import VideoSegmenter

@@ -23,9 +23,9 @@ import cv2
 import numpy as np
 
 from maskstream.arrays import Frame
-from maskstream.data.collection import open_data_folder
-from maskstream.evaluation.subjects import GOOD, subject_iou
+from maskstream.datasets.collection import open_data_folder
 from maskstream.first_mask.box import Box, clipped, from_box
+from maskstream.judging.subject_scores import GOOD, subject_iou
 from maskstream.masks.draw import contact_sheet, overlay
 
 #: Sets in which one label is one whole object, or what stands out.

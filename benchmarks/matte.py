@@ -30,12 +30,12 @@ from matte_clips import Clip, TruthFrame, cutout_clips, drawn_clips, screen_clip
 from numpy.typing import NDArray
 
 from maskstream.arrays import Floats
-from maskstream.evaluation.matting import MattingScore, MattingScores, mean_scores
 from maskstream.masks.draw import contact_sheet
 from maskstream.matte.config import KeyConfig, MatteConfig
 from maskstream.matte.matting import Matte, Matting
 from maskstream.runtime.load import load_model
 from maskstream.runtime.protocol import Runtime
+from maskstream.scoring.mattes import MattingScore, MattingScores, mean_scores
 from maskstream.streaming.segmenter import VideoSegmenter
 
 Seen = tuple[slice, slice] | None

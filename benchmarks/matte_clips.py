@@ -18,8 +18,8 @@ import cv2
 import numpy as np
 
 from maskstream.arrays import Bytes, Doubles, Floats
-from maskstream.data.drawn import draw_clip
-from maskstream.data.files import FileIndex, FileRef, index_files
+from maskstream.datasets.file_index import FileIndex, FileRef, index_files
+from maskstream.drawn_clips import draw_clip
 from maskstream.errors import InputError
 
 Size = tuple[int, int]  # (height, width)

@@ -30,7 +30,7 @@ import numpy as np
 from person_peer import person_peer
 
 from maskstream.background.sources import open_background
-from maskstream.data.drawn import draw_clip
+from maskstream.drawn_clips import draw_clip
 from maskstream.replacement.pipeline import pipelined
 from maskstream.replacement.replacer import BackgroundReplacer, Found
 from maskstream.runtime.load import load_model

@@ -23,8 +23,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from maskstream.arrays import Doubles
-from maskstream.data.sequences import SequenceFiles, open_sequences
-from maskstream.evaluation.scoring import score_folder
+from maskstream.datasets.sequences import SequenceFiles, open_sequences
+from maskstream.scoring.score_folder import score_folder
 
 
 def reference(sequence: SequenceFiles, results: Path) -> tuple[Doubles, Doubles]:

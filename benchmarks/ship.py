@@ -20,8 +20,8 @@ from pathlib import Path
 import torch
 
 from maskstream.cli.__main__ import main as maskstream
-from maskstream.data.collection import open_data_folder
-from maskstream.evaluation.development import evaluate_sequences, labelled_sequences, overall, score_table
+from maskstream.datasets.collection import open_data_folder
+from maskstream.judging.development import evaluate_sequences, labelled_sequences, overall, score_table
 from maskstream.network import checkpoints
 from maskstream.runtime.cards import Notes, Score, Speed
 from maskstream.runtime.load import WEIGHTS, load_model

@@ -28,12 +28,12 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from maskstream.data.collection import open_data_folder
-from maskstream.data.files import index_files
-from maskstream.data.folders import static_images
-from maskstream.data.readers import LabelledImage, Report
-from maskstream.data.subject_sets import MIXED, PEOPLE, held_back, set_of, subject_images
-from maskstream.evaluation.subjects import (
+from maskstream.datasets.collection import open_data_folder
+from maskstream.datasets.file_index import index_files
+from maskstream.datasets.folders import static_images
+from maskstream.datasets.readers import LabelledImage, Report
+from maskstream.datasets.subject_sets import MIXED, PEOPLE, held_back, set_of, subject_images
+from maskstream.judging.subject_scores import (
     Find,
     SubjectScore,
     alarm_share,
@@ -79,9 +79,9 @@ def make_scenes(args: argparse.Namespace) -> None:
     """Write people over places, both held back, as pictures with masks beside them."""
     import torch
 
-    from maskstream.data.packing import pack_images
-    from maskstream.data.scene_config import SceneConfig
-    from maskstream.data.subjects import SceneSampler
+    from maskstream.clips.packing import pack_images
+    from maskstream.clips.scene_config import SceneConfig
+    from maskstream.clips.scenes import SceneSampler
 
     found = open_data_folder(args.data)
     images = held_back(subject_images(found.images, (), found.mattes))[1]

@@ -18,7 +18,7 @@ import time
 
 import torch
 
-from maskstream.data.clips import Clips
+from maskstream.clips.samplers import Clips
 from maskstream.network.model import SegmentationNetwork
 from maskstream.network.presets import preset
 from maskstream.training.averaging import Average

@@ -1,6 +1,7 @@
 """The plan of the house: arrows run down its floors only, and light parts import nothing heavy."""
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -10,17 +11,19 @@ import pytest
 import maskstream
 
 HOUSE = Path(maskstream.__file__).parent
+ROOT = Path(__file__).parents[1]
 
 FLOORS = {
-    1: {"network", "video", "matte", "masks"},
-    2: {"data", "background", "runtime"},
+    1: {"datasets", "network", "video", "matte", "masks"},
+    2: {"clips", "background", "runtime"},
     3: {"training", "first_mask", "streaming"},
-    4: {"replacement", "evaluation"},
-    5: {"live", "jobs"},
-    6: {"cli", "studio"},
+    4: {"replacement", "scoring"},
+    5: {"live", "jobs", "judging"},
+    6: {"ablation"},
+    7: {"cli"},
 }
 #: Single files below all rooms, which import nothing of the house but one another.
-GROUND = {"_faces", "arrays", "errors", "files", "plain_data", "tables"}
+GROUND = {"_faces", "arrays", "drawn_clips", "errors", "files", "plain_data", "tables"}
 FLOOR_OF = {room: floor for floor, rooms in FLOORS.items() for room in rooms}
 
 WITHOUT_TORCH = {
@@ -33,11 +36,12 @@ WITHOUT_TORCH = {
     "live",
     "first_mask",
     "jobs",
+    "datasets",
+    "scoring",
 }
-TRAINS_ANYWHERE = {"network", "data", "training"}
-DRAWN = "data/drawn.py"  # for the demo and the tests; not imported by the rest of its room
-#: What scores networks while or after they train.
-JUDGES = {"evaluation/checkpoints.py", "evaluation/ablation_runs.py"}
+TRAINS_ANYWHERE = {"network", "datasets", "clips", "training"}
+#: What runs networks while or after they train.
+JUDGES = {"judging/judges.py", "ablation/experiments.py"}
 
 
 def modules():
@@ -85,7 +89,63 @@ def test_the_ground_floor_stands_on_nothing(name):
     path = HOUSE / f"{name}.py"
     within = {imported for imported in imports(path) if imported.split(".")[0] == "maskstream"}
     assert {imported.split(".")[1] for imported in within} <= GROUND
-    assert roots(path) <= {"maskstream", "numpy", *sys.stdlib_module_names}
+    assert roots(path) <= {"maskstream", "numpy", "cv2", "PIL", *sys.stdlib_module_names}
+
+
+def test_the_ground_floor_is_all_that_stands_outside_the_rooms():
+    single = {name.removesuffix(".py") for name in modules() if "/" not in name}
+    assert single == GROUND | {"__init__", "__main__"}
+
+
+def test_the_table_in_contributing_is_the_plan():
+    rows = re.findall(r"^\| (\d) \| (.*) \|$", (ROOT / "CONTRIBUTING.md").read_text(), re.MULTILINE)
+    table = {int(floor): set(re.findall(r"`(\w+)`", names)) for floor, names in rows}
+    assert table == FLOORS | {0: GROUND - {"_faces"}}
+
+
+def test_no_import_runs_in_a_circle():
+    """Within rooms too, and by way of imports inside functions or for types alone."""
+    files = {dotted(name): path for name, path in modules().items()}
+    graph = {name: {home_of(imported, files) for imported in imports(path)} for name, path in files.items()}
+    for name, targets in graph.items():
+        targets -= {name, None, *packages_of(name)}
+    assert circle_in(graph) is None
+    assert circle_in({"a": {"b"}, "b": {"c"}, "c": {"b"}}) == ["b", "c", "b"]  # it can tell
+
+
+def dotted(name):
+    return f"maskstream/{name}".removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+
+
+def home_of(imported, files):
+    """The module that an absolute name is of, or is."""
+    while imported and imported not in files:
+        imported = imported.rpartition(".")[0]
+    return imported or None
+
+
+def packages_of(name):
+    """The packages around a module, which are imported before it in any case."""
+    parts = name.split(".")
+    return {".".join(parts[:count]) for count in range(1, len(parts))}
+
+
+def circle_in(graph):
+    """Names along a way that ends where it began; None if there is none."""
+    done = set()
+
+    def follow(name, way):
+        if name in way:
+            return [*way[way.index(name) :], name]
+        if name in done:
+            return None
+        for target in sorted(graph[name]):
+            if found := follow(target, [*way, name]):
+                return found
+        done.add(name)
+        return None
+
+    return next((found for name in sorted(graph) if (found := follow(name, []))), None)
 
 
 @pytest.mark.parametrize("name", [name for name in modules() if room_of(name) in WITHOUT_TORCH])
@@ -95,32 +155,29 @@ def test_what_runs_everywhere_never_imports_torch(name):
 
 @pytest.mark.parametrize("name", [name for name in modules() if room_of(name) in TRAINS_ANYWHERE])
 def test_training_needs_no_video_or_inference_library(name):
-    forbidden = {"av", "onnxruntime", "rich"} | (set() if name == DRAWN else {"cv2"})
-    assert not roots(modules()[name]) & forbidden
+    assert not roots(modules()[name]) & {"av", "cv2", "onnxruntime", "rich"}
 
 
 def import_all(names, blocked):
     """Import modules in a process of their own where some libraries are not installed."""
-    dotted = [
-        f"maskstream/{name}".removesuffix(".py").removesuffix("/__init__").replace("/", ".") for name in names
-    ]
     code = (
         f"import importlib, sys; sys.modules.update(dict.fromkeys({sorted(blocked)}));"
-        f"[importlib.import_module(name) for name in {dotted}]"
+        f"[importlib.import_module(name) for name in {[dotted(name) for name in names]}]"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
 
 
 def test_the_base_install_imports_without_the_extras():
-    rooms = WITHOUT_TORCH | {"evaluation", "cli"}
-    light = {name for name in modules() if room_of(name) in rooms} - JUDGES | {DRAWN, "runtime/load.py"}
-    import_all(sorted(light), {"torch", "torchvision", "timm", "safetensors", "onnx", "pycocotools"})
+    rooms = WITHOUT_TORCH | {"ablation", "judging", "cli"}
+    light = {name for name in modules() if room_of(name) in rooms} - JUDGES | {"runtime/load.py"}
+    ground = {f"{name}.py" for name in GROUND}
+    import_all(sorted(light | ground), {"torch", "torchvision", "timm", "safetensors", "onnx", "pycocotools"})
 
 
 @pytest.mark.torch
 def test_training_imports_where_only_torch_and_timm_are():
-    names = [name for name in modules() if room_of(name) in TRAINS_ANYWHERE and name != DRAWN]
+    names = [name for name in modules() if room_of(name) in TRAINS_ANYWHERE]
     import_all(names, {"av", "cv2", "onnxruntime", "rich", "pycocotools"})
 
 

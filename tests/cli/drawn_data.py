@@ -2,7 +2,7 @@
 
 from PIL import Image
 
-from maskstream.data.drawn import draw_clip
+from maskstream.drawn_clips import draw_clip
 
 NETWORK = {
     "name": "tiny",

@@ -21,7 +21,7 @@ from PIL import Image
 from played_finder import play_finder
 
 from maskstream.cli.__main__ import main
-from maskstream.data.drawn import draw_clip
+from maskstream.drawn_clips import draw_clip
 from maskstream.jobs import checkpoint, outputs
 from maskstream.jobs import segment as segment_job
 from maskstream.masks.palette import PALETTE, write_label_map

@@ -8,7 +8,7 @@ from drawn_data import NETWORK, RUN, write_drawn_data
 from PIL import Image
 
 from maskstream.cli.__main__ import main
-from maskstream.data.drawn import draw_clip
+from maskstream.drawn_clips import draw_clip
 
 pytestmark = pytest.mark.torch
 

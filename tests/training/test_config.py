@@ -5,7 +5,7 @@ import pytest
 
 pytest.importorskip("torch", reason="needs the train extra")
 
-from maskstream.data.clip_config import ClipConfig, SkipSchedule
+from maskstream.clips.clip_config import ClipConfig, SkipSchedule
 from maskstream.errors import InputError
 from maskstream.training.config import STAGES, Stage, TrainConfig
 

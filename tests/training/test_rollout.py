@@ -6,7 +6,7 @@ torch = pytest.importorskip("torch", reason="needs the train extra")
 
 from tiny_training import FULL, LIGHT, RUN, drawn_clips  # noqa: E402
 
-from maskstream.data.clips import Clips  # noqa: E402
+from maskstream.clips.samplers import Clips  # noqa: E402
 from maskstream.network.model import SegmentationNetwork  # noqa: E402
 from maskstream.training.rollout import others_of, rollout  # noqa: E402
 

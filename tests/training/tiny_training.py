@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from maskstream.data.clips import Clips, ClipSampler
-from maskstream.data.drawn import draw_clip
-from maskstream.data.tensors import ImageSet, VideoSet
+from maskstream.clips.samplers import Clips, ClipSampler
+from maskstream.clips.tensors import ImageSet, VideoSet
+from maskstream.drawn_clips import draw_clip
 from maskstream.network.config import NetworkConfig
 from maskstream.training.config import Stage, TrainConfig
 from maskstream.training.loop import TrainingData

@@ -11,8 +11,8 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from maskstream.data.sequences import SequenceSet
-    from maskstream.evaluation.scoring import Scores
+    from maskstream.datasets.sequences import SequenceSet
+    from maskstream.scoring.score_folder import Scores
 
 logger = logging.getLogger(__name__)
 
@@ -32,10 +32,10 @@ def score(truth: SequenceSet, results: Path, workers: int | None, quiet: bool) -
     """Score a folder of results with so many processes, showing progress.
 
     Raises:
-        InputError: as `maskstream.evaluation.scoring.score_folder`.
+        InputError: as `maskstream.scoring.score_folder.score_folder`.
     """
     from maskstream.cli._progress import progress
-    from maskstream.evaluation.scoring import ResultFiles, gather, score_tasks, scoring_tasks
+    from maskstream.scoring.score_folder import ResultFiles, gather, score_tasks, scoring_tasks
 
     found = ResultFiles(results)
     tasks = scoring_tasks(truth, found)
@@ -49,7 +49,7 @@ def score(truth: SequenceSet, results: Path, workers: int | None, quiet: bool) -
 def baselines(truth: SequenceSet, workers: int | None, quiet: bool) -> dict[str, Scores]:
     """Score what takes no network, showing progress: copies of the first label map and of the one before."""
     from maskstream.cli._progress import progress
-    from maskstream.evaluation.scoring import copy_tasks, gather, score_tasks
+    from maskstream.scoring.score_folder import copy_tasks, gather, score_tasks
 
     scores = {}
     for name, tasks in copy_tasks(truth).items():
@@ -73,7 +73,7 @@ def publish(
         InputError: a folder to write to isn't there.
     """
     from maskstream.errors import InputError
-    from maskstream.evaluation.score_tables import score_text, write_csv, write_json
+    from maskstream.scoring.score_tables import score_text, write_csv, write_json
 
     for path in (output / "x", *([json] if json else [])):
         if not path.parent.is_dir():

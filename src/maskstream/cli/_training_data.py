@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 from maskstream.errors import InputError
 
 if TYPE_CHECKING:
-    from maskstream.data.readers import LabelledImage, LabelledVideo, Report
-    from maskstream.data.tensors import ImageSet
+    from maskstream.clips.tensors import ImageSet
+    from maskstream.datasets.readers import LabelledImage, LabelledVideo, Report
     from maskstream.training.loop import SubjectData, TrainingData
 
 logger = logging.getLogger(__name__)
@@ -77,7 +77,7 @@ class TrainingSources:
 
     def packed(self) -> TrainingData:
         """Decode everything, or load it from the cache."""
-        from maskstream.data.packing import pack_videos
+        from maskstream.clips.packing import pack_videos
         from maskstream.training.loop import TrainingData
 
         packed = TrainingData(
@@ -92,7 +92,7 @@ class TrainingSources:
 
     def subject_parts(self) -> tuple[SubjectParts, SubjectParts]:
         """What a network that finds the subject is trained on, and what is held back to judge it by."""
-        from maskstream.data.subject_sets import held_back, subject_images
+        from maskstream.datasets.subject_sets import held_back, subject_images
 
         stills = held_back(subject_images(self.images, self.videos, self.mattes))
         empty = held_back(self.backgrounds)
@@ -117,7 +117,7 @@ class TrainingSources:
         return packed
 
     def _stills(self, name: str, images: list[LabelledImage]) -> ImageSet:
-        from maskstream.data.packing import pack_images
+        from maskstream.clips.packing import pack_images
 
         empty = name in ("backgrounds", "places")
         return pack_images(images, STILL_SIZE, cache=self._cache(name), report=self.report, keep_empty=empty)
@@ -144,13 +144,13 @@ def training_sources(args: argparse.Namespace) -> TrainingSources:
     Raises:
         InputError: a folder cannot be read, or there is nothing to train on.
     """
-    from maskstream.data.coco import coco_images
-    from maskstream.data.collection import open_data_folder
-    from maskstream.data.davis import davis_videos
-    from maskstream.data.files import index_files
-    from maskstream.data.folders import folder_videos, static_images
-    from maskstream.data.readers import Report
-    from maskstream.data.youtube_vos import youtube_vos_videos
+    from maskstream.datasets.coco import coco_images
+    from maskstream.datasets.collection import open_data_folder
+    from maskstream.datasets.davis import davis_videos
+    from maskstream.datasets.file_index import index_files
+    from maskstream.datasets.folders import folder_videos, static_images
+    from maskstream.datasets.readers import Report
+    from maskstream.datasets.youtube_vos import youtube_vos_videos
 
     report = Report()
     sources = TrainingSources(report, args.cache)

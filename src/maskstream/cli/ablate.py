@@ -41,9 +41,9 @@ def run(args: argparse.Namespace) -> int:
     """Do what is not done yet, then print the table."""
     import torch
 
+    from maskstream.ablation.experiments import Ablation
+    from maskstream.ablation.plan import DEFAULT_PLAN, AblationPlan
     from maskstream.errors import InputError
-    from maskstream.evaluation.ablation import DEFAULT_PLAN, AblationPlan
-    from maskstream.evaluation.ablation_runs import Ablation
 
     if not args.quiet:
         logging.getLogger("maskstream").setLevel(logging.INFO)

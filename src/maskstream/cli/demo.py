@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from maskstream.evaluation.development import SequenceScores
+    from maskstream.judging.development import SequenceScores
 
 NAME = "demo"
 HELP = "draw a clip of three objects that cross, segment it from its first mask, and score the result"
@@ -34,9 +34,9 @@ def run(args: argparse.Namespace) -> int:
     from PIL import Image
 
     from maskstream import InputError, VideoSegmenter, load_model
-    from maskstream.data.drawn import draw_clip
-    from maskstream.evaluation.development import ComparedScorer
+    from maskstream.drawn_clips import draw_clip
     from maskstream.files import written_beside
+    from maskstream.judging.development import ComparedScorer
     from maskstream.masks.draw import contact_sheet, overlay
     from maskstream.masks.palette import write_label_map
     from maskstream.video.write import VideoWriter

@@ -11,8 +11,8 @@ from maskstream.cli._progress import say
 from maskstream.cli._scoring import add_scoring_arguments
 
 if TYPE_CHECKING:
-    from maskstream.data.sequences import SequenceSet
-    from maskstream.evaluation.runs import RunFolder
+    from maskstream.datasets.sequences import SequenceSet
+    from maskstream.scoring.runs import RunFolder
 
 NAME = "evaluate"
 HELP = "segment the sequences of DAVIS, YouTube-VOS or a folder, and score them or zip a submission"
@@ -57,10 +57,10 @@ def run(args: argparse.Namespace) -> int:
 
     from maskstream.cli._model_options import segmenter_options
     from maskstream.cli._progress import progress
-    from maskstream.data.sequences import open_sequences
+    from maskstream.datasets.sequences import open_sequences
     from maskstream.errors import InputError
-    from maskstream.evaluation.processes import cores, shared
-    from maskstream.evaluation.runs import RunFolder, SequenceWork, part_of, portable
+    from maskstream.scoring.processes import cores, shared
+    from maskstream.scoring.runs import RunFolder, SequenceWork, part_of, portable
 
     if args.workers < 1:
         raise InputError(f"--workers is {args.workers}; give 1 or more")
@@ -109,9 +109,9 @@ def run(args: argparse.Namespace) -> int:
 def _finish(found: SequenceSet, folder: RunFolder, args: argparse.Namespace) -> None:
     """Score, zip and report on a whole run."""
     from maskstream.cli._scoring import baselines, publish, score
-    from maskstream.evaluation.report import ReportSource, write_report
-    from maskstream.evaluation.runs import write_submission
-    from maskstream.evaluation.scoring import ResultFiles, has_truth
+    from maskstream.scoring.evaluation_report import ReportSource, write_report
+    from maskstream.scoring.runs import write_submission
+    from maskstream.scoring.score_folder import ResultFiles, has_truth
 
     known = all(has_truth(sequence, found.protocol) for sequence in found.sequences)
     if known:

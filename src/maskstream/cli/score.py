@@ -45,7 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Score everything anew, print the table, write the files."""
     from maskstream.cli._scoring import publish, score
-    from maskstream.data.sequences import open_sequences
+    from maskstream.datasets.sequences import open_sequences
 
     truth = open_sequences(args.truth, args.protocol, args.set, resolution=args.resolution, seen=args.seen)
     guessed = "" if args.protocol else " (by its layout; --protocol says otherwise)"
@@ -59,9 +59,9 @@ def run(args: argparse.Namespace) -> int:
     scores = score(truth, args.results, args.workers, args.quiet)
     written = [*publish(scores, args.output or args.results, args.json)]
     if args.report:
-        from maskstream.data.sequences import with_images
-        from maskstream.evaluation.report import ReportSource, write_report
-        from maskstream.evaluation.scoring import ResultFiles
+        from maskstream.datasets.sequences import with_images
+        from maskstream.scoring.evaluation_report import ReportSource, write_report
+        from maskstream.scoring.score_folder import ResultFiles
 
         shown = with_images(truth, args.frames or args.truth)
         facts = {"results": str(args.results), "truth": str(args.truth)}

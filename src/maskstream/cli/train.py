@@ -83,7 +83,7 @@ def _follow_trainer(args: argparse.Namespace, device: str) -> Trainer:
     data = sources.packed()
     evaluate = None
     if sources.development:
-        from maskstream.evaluation.checkpoints import judge_on
+        from maskstream.judging.judges import judge_on
 
         evaluate = judge_on(sources.development, device)
     return Trainer(network, data, config, args.output, device=device, start=args.start, evaluate=evaluate)
@@ -111,7 +111,7 @@ def _subject_trainer(args: argparse.Namespace, device: str) -> SubjectTrainer:
 
 
 def _subject_judge(sources: TrainingSources, device: str) -> EvaluateSubject | None:
-    from maskstream.evaluation.checkpoints import judge_subjects
+    from maskstream.judging.judges import judge_subjects
 
     _, held = sources.subject_parts()
     return judge_subjects(held.images, held.empty, device) if held.images else None

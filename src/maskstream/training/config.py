@@ -6,8 +6,8 @@ from dataclasses import asdict, dataclass, field
 from itertools import pairwise
 from typing import Any, Self
 
-from maskstream.data.clip_config import ClipConfig, SkipSchedule
-from maskstream.data.scene_config import SceneConfig
+from maskstream.clips.clip_config import ClipConfig, SkipSchedule
+from maskstream.clips.scene_config import SceneConfig
 from maskstream.errors import InputError
 from maskstream.network.config import STRIDE, STRIDES
 from maskstream.network.subject_config import SUBJECT_STRIDE

@@ -18,9 +18,9 @@ from typing import Any, Generic, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from maskstream.data.clips import Clips, ClipSampler
-from maskstream.data.subjects import SceneSampler
-from maskstream.data.tensors import ImageSet, VideoSet
+from maskstream.clips.samplers import Clips, ClipSampler
+from maskstream.clips.scenes import SceneSampler
+from maskstream.clips.tensors import ImageSet, VideoSet
 from maskstream.errors import InputError
 from maskstream.files import written_beside
 from maskstream.network import checkpoints
@@ -34,7 +34,7 @@ from maskstream.training.averaging import Average, Net
 from maskstream.training.config import RunConfig, SubjectTrainConfig, TrainConfig
 from maskstream.training.logs import RunLog
 from maskstream.training.rollout import RolloutResult, rollout
-from maskstream.training.subject import SubjectResult, subject_loss
+from maskstream.training.subject_loss import SubjectResult, subject_loss
 
 logger = logging.getLogger(__name__)
 

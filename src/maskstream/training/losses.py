@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from maskstream.data.tensors import VOID
+from maskstream.clips.tensors import VOID
 
 
 def bootstrapped_cross_entropy(log_odds: Tensor, labels: Tensor, share: float) -> Tensor:

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from maskstream.data.clips import Clips
-from maskstream.data.tensors import VOID
+from maskstream.clips.samplers import Clips
+from maskstream.clips.tensors import VOID
 from maskstream.network.aggregation import log_aggregate
 from maskstream.network.model import Features, MemoryEntry, SegmentationNetwork, join
 from maskstream.training.config import TrainConfig

@@ -1,0 +1,1 @@
+"""Experiments: the same training with one thing changed."""

@@ -1,0 +1,1 @@
+"""Training clips, made on tensors: sampled, pasted, warped and recoloured."""

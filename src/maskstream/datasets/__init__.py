@@ -1,0 +1,1 @@
+"""Data sets of images and videos with masks, read without torch."""

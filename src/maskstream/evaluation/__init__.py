@@ -1,1 +1,0 @@
-"""Scores: J and F, development runs, baselines."""

@@ -1,0 +1,1 @@
+"""Networks judged while they train and when they are compared."""

@@ -1,0 +1,1 @@
+"""How good masks are: measures, runs over data sets, and reports."""
