@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from maskstream._faces import lazy_face
 
 # Imported when first used, so that `import maskstream` and the command line start at once.
@@ -78,7 +76,7 @@ __all__ = sorted(_HOMES)
 _from_home, __dir__ = lazy_face(__name__, _HOMES)
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     if name == "__version__":
         from importlib.metadata import version
 

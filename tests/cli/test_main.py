@@ -1,6 +1,7 @@
 """The command line: what goes wrong is one line and an exit code; nothing heavy is imported early."""
 
 import os
+import signal
 import subprocess
 import sys
 from types import SimpleNamespace
@@ -106,6 +107,26 @@ def test_a_reader_that_leaves_early_is_no_error():
 def test_an_interrupt_is_one_line_and_130():
     done = process_that_runs("os.kill(os.getpid(), signal.SIGINT); time.sleep(30)")
     assert (done.returncode, done.stderr) == (130, "maskstream: interrupted\n")
+
+
+def test_an_interrupt_that_a_library_hides_in_an_error_of_its_own_is_one():
+    hide = "exec('try: raise KeyboardInterrupt\\nexcept BaseException as e: raise ImportError() from e')"
+    done = process_that_runs(hide)
+    assert (done.returncode, done.stderr) == (130, "maskstream: interrupted\n")
+
+
+@pytest.mark.parametrize(("number", "code"), [("SIGTERM", 143), ("SIGHUP", 129)])
+def test_kill_and_a_closed_terminal_end_a_command_as_ctrl_c_does(number, code):
+    done = process_that_runs(f"os.kill(os.getpid(), signal.{number}); time.sleep(30)")
+    assert (done.returncode, done.stderr) == (code, "maskstream: terminated\n")
+
+
+def test_a_hang_up_that_is_ignored_stays_ignored():
+    """As ``nohup`` asks."""
+    done = process_that_runs(
+        "os.kill(os.getpid(), signal.SIGHUP)", preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    )
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_a_warning_is_said_once():

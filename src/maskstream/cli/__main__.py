@@ -91,17 +91,30 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except KeyboardInterrupt as interrupt:
-        told = for_command_line(str(interrupt))
-        number = getattr(interrupt, "number", signal.SIGINT)  # of what has no number it was Ctrl-C
-        print(f"maskstream: {_ENDED[number]}{f': {told}' if told else ''}", file=sys.stderr)
-        return 128 + number
+        return _say_ended(interrupt)
     except Exception as error:
+        if (hidden := _interrupt_behind(error)) is not None:
+            return _say_ended(hidden)
         explained = _explain(error)
         if explained is None or args.debug:
             raise
         message, code = explained
         print(f"maskstream: error: {message}", file=sys.stderr)
         return code
+
+
+def _say_ended(interrupt: KeyboardInterrupt) -> int:
+    told = for_command_line(str(interrupt))
+    number: int = getattr(interrupt, "number", signal.SIGINT)  # of what has no number it was Ctrl-C
+    print(f"maskstream: {_ENDED[number]}{f': {told}' if told else ''}", file=sys.stderr)
+    return 128 + number
+
+
+def _interrupt_behind(error: BaseException | None) -> KeyboardInterrupt | None:
+    """The interrupt that caused an error: libraries that are being imported turn it into an ImportError."""
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__cause__ or error.__context__
+    return error
 
 
 def _set_up_messages(args: argparse.Namespace) -> None:
@@ -136,11 +149,12 @@ class _Messages(logging.Handler):
 @contextmanager
 def _requests_to_end() -> Iterator[None]:
     """Let ``kill`` and a closed terminal end the block as Ctrl-C does, unless they are handled otherwise."""
-    numbers = [n for n in ENDING if n != signal.SIGINT and signal.getsignal(n) is signal.SIG_DFL]
-    if threading.current_thread() is not threading.main_thread():
-        numbers = []
+    numbers = []
+    if threading.current_thread() is threading.main_thread():
+        numbers = [number for number in ENDING if signal.getsignal(number) is signal.SIG_DFL]
     for number in numbers:
-        signal.signal(number, end_as_ctrl_c_does)
+        is_ctrl_c = number == signal.SIGINT
+        signal.signal(number, signal.default_int_handler if is_ctrl_c else end_as_ctrl_c_does)
     try:
         yield
     finally:

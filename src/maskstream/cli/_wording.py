@@ -10,7 +10,6 @@ _OPTIONS = {
     "masks": "--mask",
     "boxes": "--box",
     "matte_output": "--matte",
-    "matte": "--matte",
 }
 _ARGUMENT = re.compile(r"`([a-z_]+)(?:=([^`]*))?`")
 

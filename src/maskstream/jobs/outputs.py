@@ -306,7 +306,7 @@ class ReplaceOutputs(OutputPaths):
                     f"{', '.join(VIDEO_SUFFIXES)}"
                 )
         if len({path.resolve() for path in paths}) < len(paths):
-            raise InputError(f"{paths[1]}: is both `output` and `matte`; name another")
+            raise InputError(f"{paths[1]}: is both `output` and `matte_output`; name another")
         return cls(paths[0], paths[1] if len(paths) > 1 else None, frozenset(folders))
 
     @property

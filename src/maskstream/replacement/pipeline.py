@@ -47,9 +47,9 @@ def pipelined(
         name = getattr(stage, "__name__", f"stage {number}")
         work = (stage, queues[number], queues[number + 1], given_up)
         threads.append(Thread(target=_work, args=work, name=name, daemon=True))
-    for thread in threads:
-        thread.start()
     try:
+        for thread in threads:
+            thread.start()
         while (result := queues[-1].get()) is not _END:
             if isinstance(result, _Failure):
                 raise result.error
@@ -57,7 +57,8 @@ def pipelined(
     finally:
         given_up.set()
         for thread in threads:
-            thread.join()
+            if thread.ident is not None:  # it has been started
+                thread.join()
 
 
 def _draw(items: Iterable[Any], output: Queue[Any], given_up: Event) -> None:
