@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import is_dataclass
 from pathlib import Path
 from types import NoneType, UnionType
-from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from maskstream.errors import InputError, one_line
 
@@ -61,10 +62,10 @@ def from_plain(kind: type[Config], data: dict[str, Any], where: str) -> Config:
 def _typed(value: Any, kind: Any, where: str) -> Any:
     """A value as a field of this type holds it."""
     arguments = get_args(kind)
-    if get_origin(kind) is UnionType:
+    if get_origin(kind) in (UnionType, Union):
         if value is None and NoneType in arguments:
             return None
-        return _typed(value, arguments[0], where)
+        return _typed_as_any(value, [kind for kind in arguments if kind is not NoneType], where)
     if is_dataclass(kind) and isinstance(value, dict):
         return from_plain(kind, value, where)  # type: ignore[arg-type]
     if get_origin(kind) is tuple and isinstance(value, list | tuple):
@@ -78,6 +79,17 @@ def _typed(value: Any, kind: Any, where: str) -> Any:
     if type(value) is kind or (kind is float and type(value) is int):
         return value
     raise InputError(f"{where} is {value!r}; give {_described(kind)}")
+
+
+def _typed_as_any(value: Any, kinds: Sequence[Any], where: str) -> Any:
+    """A value as the first of several types that it fits; the error is the first one's."""
+    errors = []
+    for kind in kinds:
+        try:
+            return _typed(value, kind, where)
+        except InputError as error:
+            errors.append(error)
+    raise errors[0]
 
 
 def _described(kind: Any) -> str:

@@ -20,6 +20,7 @@ from interruptions import Killed, at_call, fill_disk, kill, press_ctrl_c
 from PIL import Image
 from played_finder import play_finder
 
+from maskstream import files
 from maskstream.cli.__main__ import main
 from maskstream.drawn_clips import draw_clip
 from maskstream.jobs import checkpoint, outputs
@@ -754,7 +755,7 @@ def test_a_resumed_run_does_only_what_is_left(work, monkeypatch):
         (VideoWriter, "close", 0),
         (outputs.SegmentOutputs, "remove_old", 0),
         (segment_job, "publish", 0),
-        (outputs, "move_whole", 4),
+        (files, "moved", 4),
         (checkpoint.shutil, "rmtree", 0),
     ],
 )

@@ -7,7 +7,7 @@ import pytest
 from drawn_job_clip import FRAMES, HEIGHT, WIDTH
 from PIL import Image
 
-from maskstream.data.drawn import draw_clip
+from maskstream.drawn_clips import draw_clip
 from maskstream.masks.palette import write_label_map
 from maskstream.runtime import load
 from maskstream.video.write import VideoWriter

@@ -83,7 +83,7 @@ def test_the_subject_of_a_video_is_looked_for_in_its_first_250_frames(here, find
     finder.found = [None, None]
     assert maskstream.detect_subject("clip.mp4") is None
     finder.found = [None, None]
-    with pytest.raises(InputError, match="clip.mp4: no subject detected in the first 250 frames; give"):
+    with pytest.raises(InputError, match=r"clip\.mp4: no subject detected in the first 250 frames; give"):
         replace_background("clip.mp4", "green", "out.mp4")
     assert not Path("out.mp4").exists()
 

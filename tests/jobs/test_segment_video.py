@@ -26,6 +26,7 @@ from maskstream import (
     segment_video,
 )
 from maskstream.jobs import segment as segment_job
+from maskstream.plain_data import from_plain
 from maskstream.video.read import read_video
 
 SMALL = SegmenterOptions(size=64)
@@ -281,3 +282,17 @@ def test_a_job_can_be_checked_before_anything_is_loaded_or_written(here, monkeyp
     with pytest.raises(InputError, match=r"no\.png"):
         SegmentJob(SegmentOptions("clip.mp4", "out", marks=(MaskMark(0, ("no.png",)),))).check()
     assert tree(here) == before
+
+
+def test_options_come_back_from_plain_data():
+    options = SegmentOptions(
+        "clip.mp4",
+        "out.json",
+        overlay=True,
+        marks=(MaskMark(0, ("0.png",)), BoxMark(3, (1, 2, 3, 4))),
+        segmenter=SegmenterOptions(size="native"),
+    )
+    plain = json.loads(json.dumps(asdict(options)))
+    assert from_plain(SegmentOptions, plain, "a row") == options
+    with pytest.raises(InputError, match="a row: marks: frame is 'first'; give a whole number"):
+        from_plain(SegmentOptions, {**plain, "marks": [{"frame": "first"}]}, "a row")

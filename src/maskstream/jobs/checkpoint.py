@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from maskstream.errors import InputError
+from maskstream.files import synced
 from maskstream.jobs.outputs import SNAPSHOT, OutputPaths
 from maskstream.streaming.options import stamps
 from maskstream.streaming.snapshot import Stateful, read_snapshot, write_snapshot
@@ -87,14 +88,11 @@ class Checkpoint:
             OSError: disk full and the like.
         """
         for path in self._unsaved:
-            _sync(path)
+            synced(path)
         for folder in {path.parent for path in self._unsaved}:
-            _sync(folder)
+            synced(folder)
         self._unsaved.clear()
-        path = self.part / SNAPSHOT
-        write_snapshot(path, stateful, {**note, "identity": self._identity})
-        _sync(path)
-        _sync(self.part)
+        write_snapshot(self.part / SNAPSHOT, stateful, {**note, "identity": self._identity})
 
     def check_pictures(self, folder: Path, counts: Callable[[str], bool]) -> None:
         """Refuse to continue where pictures are damaged, as a power cut or a bad disk leaves them.
@@ -206,14 +204,3 @@ def _is_whole_png(path: Path) -> bool:
             return False
         file.seek(-len(_PNG_END), os.SEEK_END)
         return file.read() == _PNG_END
-
-
-def _sync(path: Path) -> None:
-    """Wait until a file, or the names in a folder, have reached the disk."""
-    if sys.platform == "win32" and path.is_dir():
-        return
-    handle = os.open(path, os.O_RDWR if sys.platform == "win32" else os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

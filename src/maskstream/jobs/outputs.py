@@ -3,75 +3,24 @@
 from __future__ import annotations
 
 import os
-import shutil
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
 from maskstream.errors import InputError
-from maskstream.files import written_beside
+from maskstream.files import moved
 from maskstream.video.write import VIDEO_SUFFIXES
 
 SNAPSHOT = "snapshot.npz"
 GREY, RGB, PALETTE, RGBA = 0, 2, 3, 6  #: colour types of PNGs
 
 #: Endings that people expect of files; any other ending is part of a folder's name.
-_FILE_SUFFIXES = frozenset(
-    [
-        ".json",
-        ".jsonl",
-        ".csv",
-        ".txt",
-        ".zip",
-        ".tar",
-        ".npz",
-        ".npy",
-        ".mp4",
-        ".m4v",
-        ".mov",
-        ".mkv",
-        ".webm",
-        ".avi",
-        ".wmv",
-        ".flv",
-        ".mpg",
-        ".mpeg",
-        ".ts",
-        ".m2ts",
-        ".mts",
-        ".mxf",
-        ".ogv",
-        ".3gp",
-        ".gif",
-        ".apng",
-        ".png",
-        ".jpg",
-        ".jpeg",
-        ".bmp",
-        ".tif",
-        ".tiff",
-        ".webp",
-        ".avif",
-        ".heic",
-        ".exr",
-        ".tga",
-        ".ppm",
-        ".pgm",
-        ".psd",
-        ".svg",
-        ".pdf",
-        ".mp3",
-        ".wav",
-        ".m3u8",
-        ".mpd",
-        ".h264",
-        ".264",
-        ".hevc",
-        ".265",
-        ".yuv",
-        ".y4m",
-    ]
+_FILE_ENDING = re.compile(
+    r".\.(jsonl?|csv|txt|zip|tar|np[yz]|mp4|m4v|mov|mkv|webm|avi|wmv|flv|mpe?g|m?2?ts|mxf|ogv|3gp|gif|a?png|jpe?g|bmp"
+    r"|tiff?|webp|avif|heic|exr|tga|p[gp]m|psd|svg|pdf|mp3|wav|m3u8|mpd|h?26[45]|hevc|yuv|y4m)",
+    re.IGNORECASE,
 )
 
 PathLike = str | os.PathLike[str]
@@ -337,32 +286,16 @@ def is_folder_name(name: PathLike) -> bool:
     text = os.fspath(name)
     if text.endswith(("/", os.sep)) or Path(text).is_dir():
         return True
-    return Path(text).suffix.lower() not in _FILE_SUFFIXES
+    return _FILE_ENDING.fullmatch(f"x{Path(text).suffix}") is None
 
 
 def publish(finished: Path, folder: Path) -> None:
     """Move a finished folder's files to where they belong; may be called again if it was cut short.
 
-    A folder that exists may be a mount or a link: it stays, and only gets the files. No name in it ever
-    stands for half a file: across file systems each is copied beside its name first.
+    A folder that exists may be a mount or a link: it stays, and only gets the files, each of them whole.
     """
-    if not folder.exists():
-        os.rename(finished, folder)
-        return
-    if not finished.exists():
-        return
-    for path in sorted(finished.iterdir()):
-        move_whole(path, folder / path.name)
-
-
-def move_whole(path: Path, target: Path) -> None:
-    """Move a file, also to another file system, so that the target is whole at any time."""
-    try:
-        os.replace(path, target)
-    except OSError:
-        with written_beside(target) as part:
-            shutil.copyfile(path, part)
-        path.unlink()
+    if finished.exists():
+        moved(finished, folder)
 
 
 def png_colour_type(path: Path) -> int | None:
