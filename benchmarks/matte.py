@@ -26,7 +26,6 @@ from typing import NamedTuple
 
 import cv2
 import numpy as np
-from matte_clips import Clip, TruthFrame, cutout_clips, drawn_clips, screen_clips
 from numpy.typing import NDArray
 
 from maskstream.arrays import Floats
@@ -37,6 +36,7 @@ from maskstream.runtime.load import load_model
 from maskstream.runtime.protocol import Runtime
 from maskstream.scoring.mattes import MattingScore, MattingScores, mean_scores
 from maskstream.streaming.segmenter import VideoSegmenter
+from matte_clips import Clip, TruthFrame, cutout_clips, drawn_clips, screen_clips
 
 Seen = tuple[slice, slice] | None
 #: What a network says of each frame of a clip.

@@ -27,7 +27,6 @@ from typing import Any, TypeVar
 
 import cv2
 import numpy as np
-from person_peer import person_peer
 
 from maskstream.background.sources import open_background
 from maskstream.drawn_clips import draw_clip
@@ -38,6 +37,7 @@ from maskstream.runtime.speed import machine
 from maskstream.streaming.segmenter import VideoSegmenter
 from maskstream.video.read import VideoFrame, read_video
 from maskstream.video.write import VideoWriter
+from person_peer import person_peer
 
 T = TypeVar("T")
 STAGES = ("decode", "network", "matte + composite", "encode")

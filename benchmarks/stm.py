@@ -23,7 +23,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from stm_reference import SLOTS, joined, made_up
 
 from maskstream.network import checkpoints
 from maskstream.network.model import SegmentationNetwork
@@ -32,6 +31,7 @@ from maskstream.runtime.pytorch import TorchRuntime
 from maskstream.streaming.memory import MemoryBank, MemoryPolicy
 from maskstream.streaming.objects import sum_of_others
 from maskstream.streaming.segmenter import VideoSegmenter
+from stm_reference import SLOTS, joined, made_up
 
 KINDS = ("reference", "ours", "half")
 TIMED = 2

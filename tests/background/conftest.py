@@ -1,7 +1,8 @@
 from pathlib import Path
 
 import pytest
-from numbered_clips import ClipMaker, clip_maker
+
+from tests.helpers.numbered_clips import ClipMaker, clip_maker
 
 
 @pytest.fixture

@@ -1,10 +1,10 @@
 import cv2
 import numpy as np
 import pytest
-from numbered_clips import plain
 
 from maskstream.background.blur import BlurBackground
 from maskstream.matte.matting import Matte
+from tests.helpers.numbered_clips import plain
 
 
 def square(height=240, width=320, top=80, left=120, side=80):

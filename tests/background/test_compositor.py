@@ -2,11 +2,11 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from numbered_clips import plain
 
 from maskstream.background.compositor import CompositeConfig, Compositor
 from maskstream.errors import InputError
 from maskstream.matte.matting import Matte
+from tests.helpers.numbered_clips import plain
 
 
 def noise(seed, height=48, width=64, channels=(3,)):

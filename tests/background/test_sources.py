@@ -4,11 +4,11 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from numbered_clips import nothing, number_of, plain
 from PIL import Image
 
 from maskstream.background.sources import open_background
 from maskstream.errors import InputError
+from tests.helpers.numbered_clips import nothing, number_of, plain
 
 FRAME = plain(0)
 

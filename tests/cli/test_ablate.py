@@ -3,9 +3,9 @@
 import json
 
 import pytest
-from drawn_data import NETWORK, RUN, write_drawn_data
 
 from maskstream.cli.__main__ import main
+from tests.helpers.drawn_data import NETWORK, RUN, write_drawn_data
 
 pytestmark = pytest.mark.torch
 

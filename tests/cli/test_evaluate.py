@@ -9,12 +9,20 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from label_folders import Sees, moving, squares, write_davis, write_frames, write_meta, write_sequence
 from maskstream.cli.__main__ import main
 from maskstream.masks.palette import PALETTE
 from maskstream.runtime.load import shipped_models
 from maskstream.scoring import runs
 from maskstream.streaming.options import SegmenterOptions
+from tests.helpers.label_folders import (
+    Sees,
+    moving,
+    squares,
+    write_davis,
+    write_frames,
+    write_meta,
+    write_sequence,
+)
 
 SEQUENCES = {"one": moving((1,)), "two": moving((1, 2)), "three": moving((1, 2), frames=8)}
 

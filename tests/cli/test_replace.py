@@ -14,10 +14,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from drawn_clip import FRAMES, HEIGHT, WIDTH
-from interruptions import Killed, at_call, fill_disk, kill, press_ctrl_c
 from PIL import Image
-from played_finder import play_finder
 
 from maskstream.cli.__main__ import main
 from maskstream.jobs import replace as replace_job
@@ -27,6 +24,9 @@ from maskstream.video.image_sequence import ImageSequenceWriter
 from maskstream.video.probe import probe
 from maskstream.video.read import read_video
 from maskstream.video.write import VideoWriter
+from tests.helpers.drawn_clip import FRAMES, HEIGHT, WIDTH
+from tests.helpers.interruptions import Killed, at_call, fill_disk, kill, press_ctrl_c
+from tests.helpers.played_finder import play_finder
 
 NAMES = [f"{i:05d}.png" for i in range(FRAMES)]
 GREEN = np.array([0, 255, 0])

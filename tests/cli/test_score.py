@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from label_folders import moving, write_davis, write_sequence
 from maskstream.cli.__main__ import main
+from tests.helpers.label_folders import moving, write_davis, write_sequence
 
 
 @pytest.fixture

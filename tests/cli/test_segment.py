@@ -15,10 +15,7 @@ import av
 import cv2
 import numpy as np
 import pytest
-from drawn_clip import FRAMES, HEIGHT, WIDTH
-from interruptions import Killed, at_call, fill_disk, kill, press_ctrl_c
 from PIL import Image
-from played_finder import play_finder
 
 from maskstream import files
 from maskstream.cli.__main__ import main
@@ -32,6 +29,9 @@ from maskstream.streaming.ensemble import EnsembleSegmenter
 from maskstream.streaming.segmenter import VideoSegmenter
 from maskstream.video.read import read_video
 from maskstream.video.write import VideoWriter
+from tests.helpers.drawn_clip import FRAMES, HEIGHT, WIDTH
+from tests.helpers.interruptions import Killed, at_call, fill_disk, kill, press_ctrl_c
+from tests.helpers.played_finder import play_finder
 
 NAMES = [f"{i:05d}.png" for i in range(FRAMES)]
 

@@ -4,11 +4,11 @@ import json
 
 import numpy as np
 import pytest
-from drawn_data import NETWORK, RUN, write_drawn_data
 from PIL import Image
 
 from maskstream.cli.__main__ import main
 from maskstream.drawn_clips import draw_clip
+from tests.helpers.drawn_data import NETWORK, RUN, write_drawn_data
 
 pytestmark = pytest.mark.torch
 

@@ -1,12 +1,24 @@
 import cv2
 import numpy as np
 import pytest
-from drawn_mattes import BLUE, DIM, GREEN, HEIGHT, WIDTH, YELLOW, as_seen, composite, disc, noisy, textured
 
 from maskstream.errors import InputError
 from maskstream.matte.config import KeyConfig, MatteConfig
 from maskstream.matte.matting import Matting
 from maskstream.matte.screen import find_key
+from tests.helpers.drawn_mattes import (
+    BLUE,
+    DIM,
+    GREEN,
+    HEIGHT,
+    WIDTH,
+    YELLOW,
+    as_seen,
+    composite,
+    disc,
+    noisy,
+    textured,
+)
 
 SKIN = (190, 130, 105)
 SCREENS = {"green": GREEN, "blue": BLUE, "yellow": YELLOW, "dim": DIM}

@@ -7,10 +7,10 @@ torch = pytest.importorskip("torch", reason="needs the train extra")
 
 from safetensors import safe_open  # noqa: E402
 from safetensors.torch import save_file  # noqa: E402
-from tiny_networks import CONFIGS, TINY, inputs, make, stream  # noqa: E402
 
 from maskstream.errors import InputError  # noqa: E402
 from maskstream.network import checkpoints  # noqa: E402
+from tests.helpers.tiny_networks import CONFIGS, TINY, inputs, make, stream  # noqa: E402
 
 pytestmark = pytest.mark.torch
 

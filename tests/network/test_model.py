@@ -4,11 +4,10 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="needs the train extra")
 
-from tiny_networks import CONFIGS, ENCODERS, TINY, inputs, make, stream  # noqa: E402
-
 from maskstream.network.aspp import ASPP  # noqa: E402
 from maskstream.network.memory_read import read, similarity, softmax  # noqa: E402
 from maskstream.network.spatial import OPEN, SpatialConstraint  # noqa: E402
+from tests.helpers.tiny_networks import CONFIGS, ENCODERS, TINY, inputs, make, stream  # noqa: E402
 
 pytestmark = pytest.mark.torch
 

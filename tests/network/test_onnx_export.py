@@ -7,13 +7,12 @@ import pytest
 torch = pytest.importorskip("torch", reason="needs the train extra")
 onnxruntime = pytest.importorskip("onnxruntime")
 
-from tiny_networks import CONFIGS, TINY, make  # noqa: E402
-
 from maskstream.errors import InputError  # noqa: E402
 from maskstream.network.onnx_export import GRAPHS, export  # noqa: E402
 from maskstream.runtime.onnx import OnnxRuntime  # noqa: E402
 from maskstream.runtime.protocol import Memory  # noqa: E402
 from maskstream.runtime.pytorch import TorchRuntime, info_for  # noqa: E402
+from tests.helpers.tiny_networks import CONFIGS, TINY, make  # noqa: E402
 
 pytestmark = pytest.mark.torch
 

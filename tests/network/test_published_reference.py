@@ -1,8 +1,5 @@
 """Every exact speed-up against the published code's arithmetic, in double precision: nothing but rounding."""
 
-import sys
-from pathlib import Path
-
 import pytest
 
 torch = pytest.importorskip("torch", reason="needs the train extra")
@@ -11,8 +8,6 @@ from maskstream.network import checkpoints, memory_read, model, winograd  # noqa
 from maskstream.network.aggregation import soft_aggregate  # noqa: E402
 from maskstream.network.model import SegmentationNetwork  # noqa: E402
 from maskstream.network.presets import preset  # noqa: E402
-
-sys.path.append(str(Path(__file__).parents[2] / "benchmarks"))
 from stm_reference import joined, made_up  # noqa: E402
 
 pytestmark = [pytest.mark.torch, pytest.mark.slow]

@@ -6,14 +6,13 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from published_stm import published_state_dict  # noqa: E402
-
 from maskstream.network import checkpoints  # noqa: E402
 from maskstream.network.model import SegmentationNetwork  # noqa: E402
 from maskstream.network.presets import preset  # noqa: E402
 from maskstream.runtime.pytorch import TorchRuntime, load_checkpoint  # noqa: E402
 from maskstream.streaming.memory import MemoryPolicy  # noqa: E402
 from maskstream.streaming.segmenter import VideoSegmenter  # noqa: E402
+from tests.helpers.published_stm import published_state_dict  # noqa: E402
 
 pytestmark = [pytest.mark.torch, pytest.mark.golden]
 

@@ -10,13 +10,12 @@ import pytest
 
 pytest.importorskip("onnx", reason="needs the train extra: pip install 'maskstream[train]'")
 
-from colour_graphs import write_colour_network
-
 from maskstream.errors import InputError
 from maskstream.runtime import onnx as runtime_onnx
 from maskstream.runtime.load import load_model
 from maskstream.runtime.onnx import OnnxRuntime
 from maskstream.streaming.segmenter import VideoSegmenter
+from tests.helpers.colour_graphs import write_colour_network
 
 
 def squares(shift: int) -> tuple[np.ndarray, np.ndarray]:

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from label_folders import moving, write_davis, write_sequence
 from maskstream.datasets.sequences import open_sequences, with_images
 from maskstream.errors import InputError
 from maskstream.scoring.attention import AttentionRecorder, read_attention
 from maskstream.scoring.evaluation_report import ReportSource, heated, outlined, write_report
 from maskstream.scoring.score_folder import ResultFiles, score_folder
+from tests.helpers.label_folders import moving, write_davis, write_sequence
 
 
 @pytest.fixture

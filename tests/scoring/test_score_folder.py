@@ -5,13 +5,13 @@ import json
 import numpy as np
 import pytest
 
-from label_folders import moving, squares, write_davis, write_meta, write_sequence
 from maskstream.datasets.sequences import open_sequences
 from maskstream.errors import InputError
 from maskstream.masks.palette import write_label_map
 from maskstream.scoring.metrics import score_sequence
 from maskstream.scoring.score_folder import score_folder
 from maskstream.scoring.score_tables import as_plain_data, score_text, write_csv
+from tests.helpers.label_folders import moving, squares, write_davis, write_meta, write_sequence
 
 
 def only(scores):

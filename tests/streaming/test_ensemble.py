@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from colour_runtime import ColourRuntime, scene
 
 from maskstream.errors import InputError
 from maskstream.runtime import load
@@ -17,6 +16,7 @@ from maskstream.streaming.ensemble import EnsembleSegmenter, Member
 from maskstream.streaming.segmentation import Segmentation, Segmenter
 from maskstream.streaming.segmenter import VideoSegmenter
 from maskstream.streaming.snapshot import read_snapshot, write_snapshot
+from tests.helpers.colour_runtime import ColourRuntime, scene
 
 ROWS = {1: 0, 2: 1, 7: 2, 300: 3}
 FRAMES = 14

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from colour_runtime import ColourRuntime, scene
 
 import maskstream
 from maskstream.masks.palette import write_label_map
 from maskstream.runtime import load
 from maskstream.streaming import ensemble, segmenter
+from tests.helpers.colour_runtime import ColourRuntime, scene
 
 PAGE = Path(__file__).parents[2] / "docs" / "python.md"
 

@@ -6,11 +6,11 @@ import tracemalloc
 
 import numpy as np
 import pytest
-from colour_runtime import ColourRuntime, scene
 
 from maskstream.errors import InputError
 from maskstream.streaming.memory import MemoryPolicy
 from maskstream.streaming.segmenter import VideoSegmenter
+from tests.helpers.colour_runtime import ColourRuntime, scene
 
 
 def moving(index: int, *ids: int) -> tuple[np.ndarray, np.ndarray]:

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from colour_runtime import ColourRuntime, scene
 
 from maskstream.errors import InputError
 from maskstream.streaming.segmenter import VideoSegmenter
 from maskstream.streaming.snapshot import read_snapshot, write_snapshot
+from tests.helpers.colour_runtime import ColourRuntime, scene
 
 FRAMES = 16
 ROWS = {1: 0, 2: 1, 7: 2, 300: 3}

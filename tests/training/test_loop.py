@@ -10,14 +10,13 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="needs the train extra")
 
-from tiny_training import FULL, LIGHT, RUN, STAGES, drawn_clips, drawn_data  # noqa: E402
-
 from maskstream.errors import InputError  # noqa: E402
 from maskstream.network import checkpoints  # noqa: E402
 from maskstream.network.model import SegmentationNetwork  # noqa: E402
 from maskstream.training import loop  # noqa: E402
 from maskstream.training.loop import STATE, WEIGHTS, Trainer  # noqa: E402
 from maskstream.training.rollout import RolloutResult, rollout  # noqa: E402
+from tests.helpers.tiny_training import FULL, LIGHT, RUN, STAGES, drawn_clips, drawn_data  # noqa: E402
 
 pytestmark = pytest.mark.torch
 
@@ -225,14 +224,15 @@ def test_a_folder_that_cannot_be_gone_on_in_is_refused(data, tmp_path):
 
 @pytest.mark.slow
 def test_two_processes_stay_in_step_and_resume_as_one_run(tmp_path):
-    script = Path(__file__).with_name("two_processes.py")
+    root = Path(__file__).parents[2]
+    script = root / "tests" / "helpers" / "two_processes.py"
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
     done = subprocess.run(
         [*torchrun, str(script), str(tmp_path)],
         capture_output=True,
         text=True,
         timeout=300,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join([str(root), *sys.path])},
     )
     assert done.returncode == 0, done.stderr
     first, second = (torch.load(tmp_path / f"rank-{rank}.pt") for rank in (0, 1))

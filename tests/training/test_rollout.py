@@ -4,11 +4,10 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="needs the train extra")
 
-from tiny_training import FULL, LIGHT, RUN, drawn_clips  # noqa: E402
-
 from maskstream.clips.samplers import Clips  # noqa: E402
 from maskstream.network.model import SegmentationNetwork  # noqa: E402
 from maskstream.training.rollout import others_of, rollout  # noqa: E402
+from tests.helpers.tiny_training import FULL, LIGHT, RUN, drawn_clips  # noqa: E402
 
 pytestmark = pytest.mark.torch
 

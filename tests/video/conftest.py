@@ -1,7 +1,8 @@
 from pathlib import Path
 
 import pytest
-from tiny_clips import ClipMaker, clip_maker
+
+from tests.helpers.tiny_clips import ClipMaker, clip_maker
 
 
 @pytest.fixture

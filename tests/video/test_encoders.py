@@ -12,15 +12,15 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tiny_clips import TICK, ClipMaker, number_of, numbered
 
-from alpha_files import read_rgba
 from maskstream.errors import InputError
 from maskstream.video.colour import ColourTags
 from maskstream.video.encoders import encoder_for
 from maskstream.video.probe import probe
 from maskstream.video.read import read_video
 from maskstream.video.write import VideoWriter
+from tests.helpers.alpha_files import read_rgba
+from tests.helpers.tiny_clips import TICK, ClipMaker, number_of, numbered
 
 Array = np.ndarray[Any, Any]
 

@@ -4,12 +4,12 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from tiny_clips import numbered
 
-from alpha_files import read_rgba
 from maskstream.errors import InputError
 from maskstream.video.read import read_video
 from maskstream.video.write import ImageSequenceWriter
+from tests.helpers.alpha_files import read_rgba
+from tests.helpers.tiny_clips import numbered
 
 ALPHA = np.linspace(0, 255, 48 * 64).astype(np.uint8).reshape(48, 64)
 

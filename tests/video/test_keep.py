@@ -9,7 +9,12 @@ import av
 import numpy as np
 import pytest
 from av.stream import Disposition
-from rich_clips import (
+
+from maskstream.video.keep import Fate, plan_streams
+from maskstream.video.probe import probe
+from maskstream.video.read import read_video
+from maskstream.video.write import VideoWriter
+from tests.helpers.rich_clips import (
     CHAPTERS,
     METADATA,
     MILLISECOND,
@@ -22,11 +27,6 @@ from rich_clips import (
     sound_packets,
     subtitles,
 )
-
-from maskstream.video.keep import Fate, plan_streams
-from maskstream.video.probe import probe
-from maskstream.video.read import read_video
-from maskstream.video.write import VideoWriter
 
 CREATED = "2020-01-02T03:04:05.000000Z"
 WORDS = [

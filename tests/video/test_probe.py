@@ -5,11 +5,11 @@ import av
 import cv2
 import numpy as np
 import pytest
-from tiny_clips import ClipMaker, numbered
 
 from maskstream.errors import InputError
 from maskstream.video.colour import ColourTags
 from maskstream.video.probe import probe
+from tests.helpers.tiny_clips import ClipMaker, numbered
 
 
 def refused(path: Path, match: str) -> None:

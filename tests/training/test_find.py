@@ -8,13 +8,12 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="needs the train extra")
 
-from tiny_training import LIGHT, RUN, drawn_data  # noqa: E402
-
 from maskstream.errors import InputError  # noqa: E402
 from maskstream.training.config import SubjectTrainConfig  # noqa: E402
 from maskstream.training.loop import SubjectData, SubjectTrainer, Trainer  # noqa: E402
 from maskstream.training.subject_loss import subject_loss  # noqa: E402
-from tiny_subjects import TINY  # noqa: E402
+from tests.helpers.tiny_subjects import TINY  # noqa: E402
+from tests.helpers.tiny_training import LIGHT, RUN, drawn_data  # noqa: E402
 
 pytestmark = pytest.mark.torch
 

@@ -8,11 +8,11 @@ import av
 import cv2
 import numpy as np
 import pytest
-from tiny_clips import TICK, ClipMaker, number_of, numbered
 
 from maskstream.errors import InputError
 from maskstream.video.colour import ColourTags
 from maskstream.video.read import VideoFrame, read_reversed, read_video
+from tests.helpers.tiny_clips import TICK, ClipMaker, number_of, numbered
 
 Array = np.ndarray[Any, Any]
 

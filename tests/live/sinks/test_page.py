@@ -10,10 +10,10 @@ import urllib.request
 import cv2
 import numpy as np
 import pytest
-from sink_tools import SIZE, eventually, sealed
 
 from maskstream.errors import InputError
 from maskstream.live.sinks import SinkRunner, open_sink
+from tests.helpers.sink_tools import SIZE, eventually, sealed
 
 RED, BLUE = (220, 30, 40), (20, 40, 220)
 

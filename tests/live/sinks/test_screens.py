@@ -8,13 +8,13 @@ from types import SimpleNamespace
 import cv2
 import numpy as np
 import pytest
-from sink_tools import SIZE, eventually, sealed
 
 from maskstream.errors import InputError
 from maskstream.live.sinks import SinkRunner, open_sink
 from maskstream.live.sinks import v4l2 as kernel
 from maskstream.live.sinks.preview import PreviewSink
 from maskstream.live.sinks.virtual_camera import PyVirtualCamSink, V4l2Sink, open_virtual_camera
+from tests.helpers.sink_tools import SIZE, eventually, sealed
 
 COLOURS = [(255, 255, 255), (0, 0, 0), (220, 30, 40), (20, 40, 220), (40, 200, 60)]
 

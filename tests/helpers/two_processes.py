@@ -6,9 +6,9 @@ import sys
 from pathlib import Path
 
 import torch
-from tiny_training import LIGHT, RUN, drawn_data
 
 from maskstream.training.loop import Trainer
+from tests.helpers.tiny_training import LIGHT, RUN, drawn_data
 
 torch.set_num_threads(1)
 folder = Path(sys.argv[1])

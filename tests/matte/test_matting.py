@@ -1,11 +1,11 @@
 import cv2
 import numpy as np
 import pytest
-from drawn_mattes import HEIGHT, WIDTH, as_seen, composite, disc, noisy, textured
 
 from maskstream.errors import InputError
 from maskstream.matte.config import KeyConfig, MatteConfig
 from maskstream.matte.matting import Matting
+from tests.helpers.drawn_mattes import HEIGHT, WIDTH, as_seen, composite, disc, noisy, textured
 
 SKIN, WALL = (200, 140, 110), (60, 80, 130)
 

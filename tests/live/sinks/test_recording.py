@@ -4,21 +4,34 @@ import shutil
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import av
 import numpy as np
 import pytest
-from sink_tools import BLACK, SIZE, SLATE, WHITE, eventually, guard, sealed
 
 from maskstream.errors import InputError
 from maskstream.live.audio import AudioTap
 from maskstream.live.guard import Reason
 from maskstream.live.sinks import SinkRunner, open_sink
 from maskstream.live.sinks.sound import RATE, Latency
+from tests.helpers.sink_tools import (
+    BEEP,
+    BLACK,
+    FLASHES,
+    SIZE,
+    SLATE,
+    WHITE,
+    beginnings,
+    eventually,
+    guard,
+    piece,
+    sealed,
+)
+
+ROOT = str(Path(__file__).parents[3])
 
 FPS = 25
-FLASHES = (1.0, 2.0, 3.0)  # captured seconds
-BEEP = 0.06
 
 
 def pictures(path):
@@ -50,28 +63,6 @@ def boxes(data):
         names.append(data[place + 4 : place + 8].decode())
         place += int.from_bytes(data[place : place + 4], "big")
     return names
-
-
-def beginnings(times, loud, gap=0.3):
-    """When something begins after it was not there for a while."""
-    found = np.asarray(times)[np.flatnonzero(loud)]
-    return [float(time) for time, before in zip(found, [-9, *found[:-1]], strict=True) if time - before > gap]
-
-
-def piece(start, length, rate=44_100, kind="fltp", layout="mono"):
-    """Sound that beeps at the flashes."""
-    times = start + np.arange(round(length * rate)) / rate
-    on = np.zeros(len(times), bool)
-    for flash in FLASHES:
-        on |= (times >= flash) & (times < flash + BEEP)
-    wave = np.where(on, 0.8 * np.sin(2 * np.pi * 1000 * times), 0)
-    samples = (wave * 32767).astype(np.int16) if kind == "s16" else wave.astype(np.float32)
-    channels = 2 if layout == "stereo" else 1
-    shape = (1, -1) if kind == "s16" else (channels, -1)
-    samples = np.repeat(samples, 2) if kind == "s16" and channels == 2 else np.tile(samples, channels)
-    frame = av.AudioFrame.from_ndarray(samples.reshape(shape), format=kind, layout=layout)
-    frame.sample_rate = rate
-    return frame
 
 
 def record(sink, latency=lambda captured: 0.2, seconds=4.0, heard=None, jitter=0.0, by=None):
@@ -209,14 +200,13 @@ def test_frames_without_an_even_rhythm_keep_their_times(tmp_path):
 def test_what_was_recorded_before_a_crash_can_be_played(tmp_path, suffix):
     path = tmp_path / f"out{suffix}"
     code = (
-        "import sys, os; sys.path.insert(0, sys.argv[2]); from sink_tools import *\n"
+        "import sys, os; sys.path.insert(0, sys.argv[2]); from tests.helpers.sink_tools import *\n"
         "from maskstream.live.sinks import open_sink\n"
         "sink = open_sink(sys.argv[1]); sink.open(SIZE, 25, None)\n"
         "for number in range(250): sink.show(sealed(), number / 25)\n"
         "os._exit(9)"
     )
-    folder = str(__file__).rsplit("/", 1)[0]
-    assert subprocess.run([sys.executable, "-c", code, str(path), folder], timeout=120).returncode == 9
+    assert subprocess.run([sys.executable, "-c", code, str(path), ROOT], timeout=120).returncode == 9
     left = tmp_path / f"out.part{suffix}"
     assert list(tmp_path.iterdir()) == [left]
     shutil.copy(left, tmp_path / f"copy{suffix}")
@@ -231,7 +221,8 @@ def test_what_was_recorded_before_a_crash_can_be_played(tmp_path, suffix):
 def test_a_full_disk_ends_the_recording_and_leaves_what_can_be_played(tmp_path, suffix):
     path = tmp_path / f"out{suffix}"
     code = (
-        "import sys, resource, signal; sys.path.insert(0, sys.argv[2]); from sink_tools import *\n"
+        "import sys, resource, signal; sys.path.insert(0, sys.argv[2])\n"
+        "from tests.helpers.sink_tools import *\n"
         "from maskstream.live.sinks import SinkRunner, open_sink\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (900_000, 900_000))\n"
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
@@ -244,9 +235,8 @@ def test_a_full_disk_ends_the_recording_and_leaves_what_can_be_played(tmp_path, 
         "    return runner.given_up\n"
         "eventually(failed, 60); runner.close(); print(*runner.given_up.values())"
     )
-    folder = str(__file__).rsplit("/", 1)[0]
     done = subprocess.run(
-        [sys.executable, "-c", code, str(path), folder], capture_output=True, text=True, timeout=120
+        [sys.executable, "-c", code, str(path), ROOT], capture_output=True, text=True, timeout=120
     )
     assert done.returncode == 0, done.stderr
     left = tmp_path / f"out.part{suffix}"

@@ -5,11 +5,11 @@ import time
 from itertools import pairwise
 
 import pytest
-from sink_tools import SIZE, eventually, sealed
 
 from maskstream.errors import InputError
 from maskstream.live.sinks import NotYet, SinkRunner, Traits
 from maskstream.live.sinks.sink import picture_of
+from tests.helpers.sink_tools import SIZE, eventually, sealed
 
 
 class Recorder:

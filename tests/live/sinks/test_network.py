@@ -10,12 +10,11 @@ from itertools import count
 import av
 import numpy as np
 import pytest
-from sink_tools import SIZE, eventually, sealed
-from test_sinks_recording import FLASHES, beginnings, piece
 
 from maskstream.errors import InputError
 from maskstream.live.audio import AudioTap
 from maskstream.live.sinks import SinkRunner, open_sink
+from tests.helpers.sink_tools import FLASHES, SIZE, beginnings, eventually, piece, sealed
 
 FPS = 25
 RED = (220, 30, 40)

@@ -4,11 +4,10 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="needs the train extra")
 
-from tiny_networks import TINY, inputs, stream  # noqa: E402
-
 from maskstream.errors import InputError  # noqa: E402
 from maskstream.network.backbone import TimmTrunk  # noqa: E402
 from maskstream.network.model import SegmentationNetwork  # noqa: E402
+from tests.helpers.tiny_networks import TINY, inputs, stream  # noqa: E402
 
 pytestmark = [pytest.mark.torch, pytest.mark.slow]  # importing timm takes seconds
 

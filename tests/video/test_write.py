@@ -5,13 +5,13 @@ from typing import Any
 import av
 import numpy as np
 import pytest
-from tiny_clips import TICK, ClipMaker, number_of, numbered
 
 from maskstream.errors import InputError
 from maskstream.video.colour import ColourTags
 from maskstream.video.probe import probe
 from maskstream.video.read import read_video
 from maskstream.video.write import VideoWriter
+from tests.helpers.tiny_clips import TICK, ClipMaker, number_of, numbered
 
 
 def audio_packets(path: Path, track: int = 0) -> list[tuple[Any, Any, int]]:

@@ -11,7 +11,8 @@ import av
 import numpy as np
 from av.stream import Disposition
 from av.subtitles.subtitle import SubtitleSet
-from tiny_clips import numbered
+
+from tests.helpers.tiny_clips import numbered
 
 MILLISECOND = Fraction(1, 1000)
 TIMES = [0, 40, 100, 110, 250, 600, 640, 960]  #: of the frames, in ms; the last one lasts 40
