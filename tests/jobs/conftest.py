@@ -4,13 +4,13 @@ import shutil
 from functools import cache
 
 import pytest
-from drawn_job_clip import FRAMES, HEIGHT, WIDTH
 from PIL import Image
 
 from maskstream.drawn_clips import draw_clip
 from maskstream.masks.palette import write_label_map
 from maskstream.runtime import load
 from maskstream.video.write import VideoWriter
+from tests.helpers.drawn_job_clip import FRAMES, HEIGHT, WIDTH
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,8 @@ import time
 from pathlib import Path
 
 import pytest
-from drawn_job_clip import names, tree
+
+from tests.helpers.drawn_job_clip import names, tree
 
 #: A process that works slowly enough to be hit anywhere, and saves often.
 SLOW = """

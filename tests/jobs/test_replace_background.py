@@ -10,7 +10,6 @@ from typing import ClassVar
 
 import numpy as np
 import pytest
-from drawn_job_clip import FRAMES, HEIGHT, NAMES, WIDTH, label_map, names, tree
 from PIL import Image
 
 import maskstream
@@ -31,6 +30,7 @@ from maskstream import (
 from maskstream.first_mask import subject
 from maskstream.video.probe import probe
 from maskstream.video.read import read_video
+from tests.helpers.drawn_job_clip import FRAMES, HEIGHT, NAMES, WIDTH, label_map, names, tree
 
 SMALL = SegmenterOptions(size=64)
 GREEN = np.array([0, 255, 0])

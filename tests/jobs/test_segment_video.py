@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from drawn_job_clip import FRAMES, HEIGHT, NAMES, WIDTH, label_map, names, tree
 from PIL import Image
 
 import maskstream
@@ -28,6 +27,7 @@ from maskstream import (
 from maskstream.jobs import segment as segment_job
 from maskstream.plain_data import from_plain
 from maskstream.video.read import read_video
+from tests.helpers.drawn_job_clip import FRAMES, HEIGHT, NAMES, WIDTH, label_map, names, tree
 
 SMALL = SegmenterOptions(size=64)
 
