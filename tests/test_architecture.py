@@ -23,7 +23,7 @@ FLOORS = {
     7: {"cli"},
 }
 #: Single files below all rooms, which import nothing of the house but one another.
-GROUND = {"_faces", "arrays", "drawn_clips", "errors", "files", "plain_data", "tables"}
+GROUND = {"_faces", "arrays", "drawn_clips", "errors", "files", "pictures", "plain_data", "tables"}
 FLOOR_OF = {room: floor for floor, rooms in FLOORS.items() for room in rooms}
 
 WITHOUT_TORCH = {

@@ -12,11 +12,14 @@ import json
 import os
 import secrets
 import shutil
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from glob import escape
 from pathlib import Path
 from typing import Any
+
+from maskstream.errors import InputError
 
 try:
     import fcntl
@@ -176,6 +179,45 @@ def synced(path: Path) -> None:
         os.close(descriptor)
 
 
+def path_of(given: Any, what: str) -> Path:
+    """The path that a caller gives for a file.
+
+    Args:
+        given: text or a path.
+        what: is wanted, for the message.
+
+    Raises:
+        InputError: it is something else.
+    """
+    if isinstance(given, str | os.PathLike) and isinstance(os.fspath(given), str):
+        return Path(given)
+    kind = type(given).__name__
+    raise InputError(f"{_shown(given)} ({kind}): not the name of a file; give {what} as text or a Path")
+
+
+def check_is_there(path: Path, kind: str = "file or folder") -> None:
+    """Refuse what isn't there, and what would keep a reader waiting for ever: pipes, sockets and devices.
+
+    Args:
+        path: file or folder.
+        kind: of what is looked for, for the message.
+
+    Raises:
+        InputError: that.
+    """
+    try:
+        mode = path.stat().st_mode
+    except (OSError, ValueError) as error:
+        name = str(path)
+        if isinstance(error, PermissionError):
+            raise InputError(f"{path}: no permission to look at it; change its permissions") from error
+        if len(name) > 200:
+            name = f"{name[:60]}..."
+        raise InputError(f"{name}: no such {kind}") from error
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+        raise InputError(f"{path}: is a pipe or device, which can't be read twice; give a file")
+
+
 def _made_beside(target: Path) -> tuple[Path, int | None]:
     """An unfinished file, and the descriptor that holds its lock."""
     while True:
@@ -220,3 +262,8 @@ def _clipped(name: str) -> str:
     whole = os.fsencode(name)
     most = _LONGEST - len("..01234567.part")
     return name if len(whole) <= most else whole[:most].decode("utf-8", "ignore")
+
+
+def _shown(value: Any) -> str:
+    text = " ".join(repr(value).split())
+    return text if len(text) <= 40 else f"{text[:40]}..."

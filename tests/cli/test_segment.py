@@ -353,11 +353,15 @@ def test_a_mask_in_the_home_folder_is_found_behind_its_frame(here, monkeypatch):
     assert segment("clip.mp4", "--mask", "0=~/0.png", "-o", "out") == 0
 
 
-def test_soft_masks_are_cut_on_request(here):
+def test_soft_masks_are_cut_with_a_word_unless_that_is_wanted(here, caplog):
     soft = cv2.GaussianBlur(np.uint8(label_map("0.png") > 0) * 255, (9, 9), 0)
     Image.fromarray(soft).save("soft.png")
     assert segment("clip.mp4", "--mask", "soft.png", "-o", "out", "--threshold-soft") == 0
     assert np.array_equal(label_map("out/00000.png"), soft >= 128)
+    assert "rounded" not in caplog.text
+    assert segment("clip.mp4", "--mask", "soft.png", "-o", "told") == 0
+    assert np.array_equal(label_map("told/00000.png"), soft >= 128)
+    assert "rounded" in caplog.text
 
 
 # What exists already
@@ -452,7 +456,8 @@ def make_bad_things(material):
     Path("first-broken/picture 95.png").write_bytes(b"no picture")
     write_label_map("small.png", truth[:32])
     write_label_map("blank.png", truth * 0)
-    Image.fromarray(cv2.GaussianBlur(np.uint8(truth > 0) * 255, (9, 9), 0)).save("soft.png")
+    noise = np.random.default_rng(0).integers(0, 256, (*truth.shape, 3), dtype=np.uint8)
+    Image.fromarray(noise).save("photo.png")
     Image.fromarray(truth.astype(np.uint16) * 200).save("ids.png")
     Path("bad.png").write_text("This is no picture.")
     Path("file").touch()
@@ -480,7 +485,7 @@ BAD = {
     "marked image broken": (("first-broken", *MASK, *OUT), "first-broken: frame 0 has a mask, but"),
     "mask of another size": (("clip.mp4", "--mask", "small.png", *OUT), "small.png: .*96x32 .*96x64"),
     "empty mask": (("clip.mp4", "--mask", "blank.png", *OUT), "blank.png: the mask is empty"),
-    "soft mask": (("clip.mp4", "--mask", "soft.png", *OUT), "soft.png: .*--threshold-soft"),
+    "photo as mask": (("clip.mp4", "--mask", "photo.png", *OUT), "photo.png: .*as of a photograph"),
     "ids above 255": (("clip.mp4", "--mask", "ids.png", *OUT), "ids.png: ids from 0 to 400"),
     "missing mask": (("clip.mp4", "--mask", "none.png", *OUT), "none.png: no such mask file"),
     "mask that is text": (("clip.mp4", "--mask", "bad.png", *OUT), "bad.png: not a readable image"),

@@ -34,7 +34,7 @@ def add_mark_arguments(parser: argparse._ActionsContainer) -> None:
     parser.add_argument(
         "--threshold-soft",
         action="store_true",
-        help="cut anti-aliased masks at half instead of refusing them",
+        help="soft edges of masks are meant to be rounded: no word about it",
     )
 
 

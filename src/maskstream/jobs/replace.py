@@ -63,7 +63,7 @@ class ReplaceOptions:
         composite: how object and background are put together.
         encoder: a codec, or FFmpeg's name of an encoder; None: by the file name.
         crf: quality of videos; lower is better.
-        threshold_soft: cut anti-aliased masks at half instead of refusing them.
+        threshold_soft: soft edges of masks are meant to be rounded: no word about it.
         largest: of a detected subject only the largest part.
         overwrite: replace outputs that exist.
         segmenter: which networks, and how.
@@ -132,7 +132,7 @@ def replace_background(
         start: index of the first frame.
         end: index of the frame to stop before.
         largest: of a detected subject only the largest part.
-        threshold_soft: cut anti-aliased masks at half instead of refusing them.
+        threshold_soft: soft edges of masks are meant to be rounded: no word about it.
         encoder: a codec, or FFmpeg's name of an encoder; None: by the file name.
         crf: quality of videos; lower is better.
         overwrite: replace outputs that exist.

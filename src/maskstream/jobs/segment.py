@@ -54,7 +54,7 @@ class SegmentOptions:
         ids: only these objects of the marks; None: all.
         frames: which frames.
         backward: also go back, from the first mask of each object.
-        threshold_soft: cut anti-aliased masks at half instead of refusing them.
+        threshold_soft: soft edges of masks are meant to be rounded: no word about it.
         largest: of a detected subject only the largest part.
         overwrite: replace outputs that exist.
         segmenter: which networks, and how.
@@ -108,7 +108,7 @@ def segment_video(
         every: only every so-many-th frame.
         backward: also go back, from the first mask of each object to ``start``.
         largest: of a detected subject only the largest part.
-        threshold_soft: cut anti-aliased masks at half instead of refusing them.
+        threshold_soft: soft edges of masks are meant to be rounded: no word about it.
         overwrite: replace outputs that exist.
         resume: continue an interrupted run where it stopped.
         model: name or exported folder of the network, or all options of the segmenter.

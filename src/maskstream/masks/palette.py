@@ -10,7 +10,7 @@ from PIL import Image
 
 from maskstream.arrays import AnyLabelMap
 from maskstream.errors import InputError
-from maskstream.files import written_beside
+from maskstream.files import path_of, written_beside
 
 
 def davis_palette() -> np.ndarray[Any, np.dtype[np.uint8]]:
@@ -40,6 +40,28 @@ def present_ids(label_map: AnyLabelMap) -> tuple[int, ...]:
     return tuple(int(i) for i in found if i)
 
 
+def checked_label_map(label_map: Any, where: str) -> AnyLabelMap:
+    """What a caller gives for a label map, if it is one.
+
+    Args:
+        label_map: ``(H, W)`` whole numbers or bool.
+        where: it is for, for the message.
+
+    Raises:
+        InputError: it is something else.
+    """
+    if not isinstance(label_map, np.ndarray):
+        raise InputError(
+            f"{where}: a {type(label_map).__name__} is no label map; give an (H, W) NumPy array of object ids"
+        )
+    if label_map.ndim != 2 or label_map.dtype.kind not in "iub":
+        raise InputError(
+            f"{where}: an array of shape {label_map.shape} and type {label_map.dtype} is no label map; "
+            "give (H, W) whole numbers, 0 = background"
+        )
+    return label_map
+
+
 def write_label_map(path: str | os.PathLike[str], label_map: AnyLabelMap) -> None:
     """Write a label map as a palette PNG, the file DAVIS and YouTube-VOS use; pixel value = object id.
 
@@ -51,10 +73,10 @@ def write_label_map(path: str | os.PathLike[str], label_map: AnyLabelMap) -> Non
         label_map: ``(H, W)`` integer ids, 0 = background, at most 255.
 
     Raises:
-        InputError: an id is negative or above 255.
+        InputError: an id is negative or above 255, or it is no label map.
     """
-    if label_map.ndim != 2 or label_map.dtype.kind not in "iub":
-        raise ValueError(f"expected an H x W integer label map, got {label_map.shape} {label_map.dtype}")
+    path = path_of(path, "a .png file")
+    label_map = checked_label_map(label_map, str(path))
     if label_map.dtype.kind != "b" and label_map.dtype != np.uint8:
         low, high = int(label_map.min(initial=0)), int(label_map.max(initial=0))
         if low < 0 or high > 255:

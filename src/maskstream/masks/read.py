@@ -8,21 +8,21 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
-from PIL import Image
+from PIL import ExifTags, Image, ImageOps
 
-from maskstream.arrays import AnyLabelMap, Bytes, Mask
+from maskstream.arrays import AnyLabelMap, Mask
 from maskstream.errors import InputError
-from maskstream.masks.palette import PALETTE, present_ids
+from maskstream.files import check_is_there, path_of
+from maskstream.masks.palette import present_ids
+from maskstream.masks.pixels import MOST_IDS, label_map_of
+from maskstream.pictures import opened_picture
 
 logger = logging.getLogger(__name__)
 
-_MASK_SUFFIXES = (".png", ".bmp", ".tif", ".tiff", ".webp", ".jpg", ".jpeg")
-_MOST_IDS = 255
-_WHITE = 255
+_MASK_SUFFIXES = (".png", ".bmp", ".tif", ".tiff", ".webp", ".jpg", ".jpeg", ".gif")
 
 
 @dataclass(frozen=True)
@@ -48,17 +48,22 @@ def read_label_map(path: str | os.PathLike[str], threshold_soft: bool = False) -
     - two levels (1): id 1;
     - colour (RGB): black is background; colours of the DAVIS palette are its ids, others take the lowest free
       ids in order of their (R, G, B) values, so that the same colours get the same ids in every file;
-    - with transparency (LA, RGBA): transparent is background, the rest as above; a cut-out photograph is one
-      object in the shape of its opaque part.
+    - with transparency (LA, RGBA, or a transparent colour of any other): transparent is background, the rest
+      as above; a picture that is cut out is one object in the shape of its opaque part.
+
+    Soft edges, of a brush or of saving as JPEG, are rounded to the nearest object, with a word. Where nothing
+    is black, 0 or transparent, the colour of the border is background, with a word too. The picture is turned
+    upright by its EXIF orientation, as frames are.
 
     Args:
         path: image file.
-        threshold_soft: cut the soft mask of a single object (grey levels) at half instead of refusing it.
+        threshold_soft: soft edges are wanted to be rounded: no word is said about it.
 
     Raises:
-        InputError: missing, not an image, empty, anti-aliased, or ids above 255.
+        InputError: missing, not an image, too large, empty, a photograph, or ids above 255.
     """
-    label_map = _label_map(Path(path), threshold_soft)
+    path = path_of(path, "a mask")
+    label_map = _label_map(path, threshold_soft)
     ids = present_ids(label_map)
     if not ids:
         raise InputError(f"{path}: the mask is empty (no object pixel); mark at least one object")
@@ -81,20 +86,28 @@ def read_object_masks(
         threshold_soft: as for ``read_label_map``.
 
     Raises:
-        InputError: no masks there, masks of different sizes, all empty, or what ``read_label_map`` refuses.
+        InputError: no masks there, masks of different sizes, all empty, label maps of single
+            frames, or what ``read_label_map`` refuses.
     """
     files = _object_files(source, frame)
     label_map: AnyLabelMap | None = None
+    overlaps: list[str] = []
+    frames = _FramesOfOne(files, frame)
     for object_id, path in sorted(files.items()):
-        mask = _label_map(path, threshold_soft) > 0
+        one = _label_map(path, threshold_soft)
         if label_map is None:
-            label_map = np.zeros(mask.shape, dtype=np.uint8)
-        check_size(mask, (label_map.shape[0], label_map.shape[1]), path, "the first mask")
-        overlap = int(np.count_nonzero(label_map[mask]))
-        if overlap:
-            logger.warning("%s: %d pixels overlap earlier objects; object %d wins", path, overlap, object_id)
+            label_map = np.zeros(one.shape, dtype=np.uint8)
+        check_size(one, (len(label_map), label_map.shape[-1]), path, "the first mask")
+        frames.check(one)
+        mask = one > 0
+        if not mask.any():
+            logger.warning("%s: is empty; there is no object %d", path, object_id)
+        if overlap := int(np.count_nonzero(label_map[mask])):
+            overlaps.append(f"{path}: {overlap} pixels overlap earlier objects; object {object_id} wins")
         label_map[mask] = object_id
     assert label_map is not None
+    for said in overlaps:
+        logger.warning("%s", said)
     ids = present_ids(label_map)
     if not ids:
         raise InputError(
@@ -125,176 +138,97 @@ def check_size(
         )
 
 
+class _FramesOfOne:
+    """Notices a folder whose files are the label maps of one sequence's frames, not one file an object.
+
+    Args:
+        files: by object id.
+        frame: that a mask is wanted of.
+    """
+
+    _COUNT, _ALIKE = 3, 0.3  #: so many files in turn that have so much (IoU) in common with the one before
+
+    def __init__(self, files: dict[int, Path], frame: int) -> None:
+        self._files, self._frame = list(files.values()), frame
+        self._before: AnyLabelMap | None = None
+        self._alike = 0
+
+    def check(self, label_map: AnyLabelMap) -> None:
+        """Look at the next file's label map.
+
+        Raises:
+            InputError: now it is clear.
+        """
+        objects = len(present_ids(label_map))
+        if len(self._files) > 1 and objects > 1:
+            self._refuse(f"with {objects} objects in one of them")
+        if self._before is not None:
+            both = np.count_nonzero(label_map.astype(bool) & self._before.astype(bool))
+            either = np.count_nonzero(label_map.astype(bool) | self._before.astype(bool))
+            self._alike = self._alike + 1 if either and both >= self._ALIKE * either else 0
+        self._before = label_map
+        if self._alike >= self._COUNT - 1:
+            self._refuse("all of the same place")
+
+    def _refuse(self, why: str) -> None:
+        named = {int(path.stem): path for path in self._files if path.stem.isdecimal()}
+        chosen = named.get(self._frame, self._files[0])
+        raise InputError(
+            f"{self._files[0].parent}: these {len(self._files)} files look like the label maps of single "
+            f"frames ({why}), not like one file an object; give that of one frame, as {self._frame}={chosen}"
+        )
+
+
 def _label_map(path: Path, threshold_soft: bool) -> AnyLabelMap:
     """The label map of one file, possibly empty."""
-    image = _open(path)
-    mode = image.mode
-    if mode == "P":
-        return _from_palette(image, path, threshold_soft)
-    if mode == "1":
-        return np.asarray(image, dtype=np.uint8)
-    if mode == "L":
-        return _from_grey(np.asarray(image), path, threshold_soft)
-    if mode.startswith("I"):
-        return _from_deep(np.asarray(image), path, threshold_soft)
-    if mode in ("LA", "La", "PA", "RGBA", "RGBa"):
-        return _from_transparent(np.asarray(image.convert("RGBA")), path, threshold_soft)
-    return _from_colours(np.asarray(image.convert("RGB")), path, threshold_soft)
+    return label_map_of(_open(path), path, threshold_soft)
 
 
 def _open(path: Path) -> Image.Image:
+    """The upright picture of a file, loaded.
+
+    Raises:
+        InputError: that can't be.
+    """
+    check_is_there(path, "mask file")
     if path.is_dir():
         raise InputError(f"{path}: a folder where one mask file is expected")
-    if not path.exists():
-        raise InputError(f"{path}: no such mask file")
     try:
-        image = Image.open(path)
-        image.load()
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        with opened_picture(path) as image:
+            kind, count = image.format, getattr(image, "n_frames", 1)
+            if kind == "TIFF" and image.getexif().get(ExifTags.Base.Orientation, 1) != 1:
+                upright = _turned_tiff(path)
+            else:
+                upright = ImageOps.exif_transpose(image)
+            upright.load()
+    except InputError:
+        raise
+    except Exception as error:  # of a damaged file Pillow raises what its code meets with
         raise InputError(f"{path}: not a readable image; save the mask as PNG") from error
-    return image
+    if count > 1:
+        logger.warning("%s: holds %d pictures; the first one is the mask", path, count)
+    upright.format = kind
+    return upright
 
 
-def _from_palette(image: Image.Image, path: Path, threshold_soft: bool) -> AnyLabelMap:
-    indices = np.asarray(image)
-    palette = np.zeros((256, 3), dtype=np.uint8)
-    given = np.asarray(image.getpalette("RGB"), dtype=np.uint8).reshape(-1, 3)
-    palette[: len(given)] = given
-    used = np.flatnonzero(np.bincount(indices.ravel()))
-    colours = palette[used]
-    if (colours == PALETTE[used]).all():
-        return indices.copy()
-    if used.tolist() in ([0, _WHITE], [_WHITE]) and (palette[_WHITE] == _WHITE).all():
-        return (indices > 0).astype(np.uint8)
-    if palette[0].any() and not colours.any(axis=1).all():
-        return _from_colours(palette[indices], path, threshold_soft)  # black is not index 0
-    if (colours == colours[:, :1]).all():
-        grey = palette[indices][..., 0]
-        return _from_grey(grey, path, threshold_soft) if _is_soft(grey) else indices.copy()
-    _refuse_blends(indices, colours, path, few_allowed=False)
-    return indices.copy()
-
-
-def _from_deep(values: np.ndarray[Any, Any], path: Path, threshold_soft: bool) -> AnyLabelMap:
-    levels = np.unique(values)
-    if levels[0] >= 0 and levels[-1] <= _MOST_IDS:
-        return _from_grey(values.astype(np.uint8), path, threshold_soft)
-    if levels.tolist() in ([0, 65535], [65535]):
-        return (values > 0).astype(np.uint8)
-    raise InputError(
-        f"{path}: ids from {levels[0]} to {levels[-1]}, but at most {_MOST_IDS} fit; renumber them from 1"
-    )
-
-
-def _from_grey(values: Bytes, path: Path, threshold_soft: bool) -> AnyLabelMap:
-    if present_ids(values) in ((), (_WHITE,)):
-        return (values > 0).astype(np.uint8)
-    if not _is_soft(values):
-        return values.copy()
-    if threshold_soft:
-        return (values >= 128).astype(np.uint8)
-    raise InputError(
-        f"{path}: the mask is soft ({len(present_ids(values))} grey levels, most of them along edges only); "
-        "save it without anti-aliasing, or have it cut at half (--threshold-soft, threshold_soft=True)"
-    )
-
-
-def _from_transparent(rgba: Bytes, path: Path, threshold_soft: bool) -> AnyLabelMap:
-    rgb, alpha = rgba[..., :3], np.ascontiguousarray(rgba[..., 3])
-    if alpha.min() == alpha.max():
-        return _from_colours(rgb, path, threshold_soft) if alpha.any() else np.zeros_like(alpha)
-    opaque = _from_grey(alpha, path, threshold_soft) > 0
-    colours = np.unique(_packed(rgb)[opaque])
-    if len(colours) > _MOST_IDS + 1:  # a photograph cut out
-        return opaque.astype(np.uint8)
-    if len(colours) == 1:
-        return np.where(opaque, _PALETTE_IDS.get(int(colours[0])) or 1, 0).astype(np.uint8)
-    return _from_colours(np.where(opaque[..., None], rgb, 0).astype(np.uint8), path, threshold_soft)
-
-
-def _from_colours(rgb: Bytes, path: Path, threshold_soft: bool) -> AnyLabelMap:
-    packed = _packed(rgb)
-    values, inverse = np.unique(packed, return_inverse=True)
-    colours = np.stack([values >> 16, (values >> 8) & 255, values & 255], axis=1).astype(np.uint8)
-    known = [_PALETTE_IDS.get(int(value)) for value in values]
-    if None in known and (colours == colours[:, :1]).all():
-        return _from_grey(np.ascontiguousarray(rgb[..., 0]), path, threshold_soft)
-    index = inverse.reshape(packed.shape)
-    _refuse_blends(index, colours, path, few_allowed=None not in known)
-    free = (i for i in range(1, 256) if i not in known)
-    ids = [next(free) if i is None else i for i in known]
-    if None in known:
-        named = (f"{tuple(colour)}={i}" for colour, i in zip(colours.tolist(), ids, strict=True) if i)
-        logger.info("%s: colours to ids: %s", path, ", ".join(named))
-    label_map: Bytes = np.asarray(ids, dtype=np.uint8)[index]
-    return label_map
-
-
-def _packed(rgb: Bytes) -> np.ndarray[Any, np.dtype[np.int32]]:
-    wide = rgb.astype(np.int32)
-    return (wide[..., 0] << 16) | (wide[..., 1] << 8) | wide[..., 2]
-
-
-_PALETTE_IDS = {int(colour): i for i, colour in enumerate(_packed(PALETTE))}
-
-
-def _flat_values(values: Bytes) -> set[int]:
-    """The values that fill at least one 3 x 3 square; a level that only edges have fills none."""
-    kernel = np.ones((3, 3), dtype=np.uint8)
-    uniform = np.asarray(cv2.erode(values, kernel)) == np.asarray(cv2.dilate(values, kernel))
-    uniform[[0, -1], :] = uniform[:, [0, -1]] = False
-    return set(np.unique(values[uniform]).tolist())
-
-
-def _is_soft(values: Bytes) -> bool:
-    """Whether grey levels are those of one soft mask and no ids: most occur along edges only."""
-    levels = present_ids(values)
-    flat = _flat_values(values)
-    edge = [v for v in levels if v not in flat]
-    all_below_white = _WHITE in flat and len(edge) == len(levels) - 1 > 0
-    return all_below_white or (len(edge) >= 5 and 2 * len(edge) >= len(levels))
-
-
-def _refuse_blends(index: np.ndarray[Any, Any], colours: Bytes, path: Path, few_allowed: bool) -> None:
-    """Refuse a mask most of whose thin colours are mixtures of its flat ones: it is anti-aliased.
-
-    Args:
-        index: ``(H, W)``, the number of each pixel's colour.
-        colours: ``(N, 3)``, in ascending order of the numbers that occur.
-        path: for the message.
-        few_allowed: up to four such colours may be thin objects (dark DAVIS colours are mixtures of others).
-    """
-    if np.count_nonzero(colours.any(axis=1)) <= _MOST_IDS:
-        present = np.unique(index)
-        flat = np.isin(present, list(_flat_values(index.astype(np.uint8))))
-        solid, thin = colours[flat].astype(np.float64), colours[~flat].astype(np.float64)
-        mixtures = sum(_is_mixture(colour, solid) for colour in thin)
-        if not mixtures or 2 * mixtures <= len(thin) or (few_allowed and len(thin) < 5):
-            return
-    raise InputError(
-        f"{path}: {len(colours)} colours, many of them only along edges; save the mask as PNG with "
-        "one flat colour an object, without anti-aliasing"
-    )
-
-
-def _is_mixture(colour: np.ndarray[Any, Any], solid: np.ndarray[Any, Any]) -> bool:
-    """Whether a colour lies on the line between two of the solid ones, within rounding."""
-    for i, a in enumerate(solid):
-        for b in solid[i + 1 :]:
-            direction = b - a
-            t = float((colour - a) @ direction / (direction @ direction))
-            if 0 < t < 1 and float(np.abs(a + t * direction - colour).max()) <= 2:
-                return True
-    return False
+def _turned_tiff(path: Path) -> Image.Image:
+    """A TIFF with an orientation, which Pillow garbles where it isn't compressed."""
+    pixels = cv2.imdecode(np.fromfile(path, dtype=np.uint8), cv2.IMREAD_UNCHANGED)
+    if pixels is None:
+        raise ValueError("OpenCV can't read it")
+    codes = {3: cv2.COLOR_BGR2RGB, 4: cv2.COLOR_BGRA2RGBA}
+    channels = pixels.shape[2] if pixels.ndim == 3 else 1
+    return Image.fromarray(cv2.cvtColor(pixels, codes[channels]) if channels > 1 else pixels)
 
 
 def _object_files(
     source: str | os.PathLike[str] | Sequence[str | os.PathLike[str]], frame: int
 ) -> dict[int, Path]:
-    if not isinstance(source, (str, os.PathLike)):
-        return _numbered([Path(p) for p in source], [Path(p).stem for p in source], "the list of masks")
-    folder = Path(source)
-    if not folder.is_dir():
+    if isinstance(source, Sequence) and not isinstance(source, str | bytes):
+        paths = [path_of(path, "a mask") for path in source]
+        return _numbered(paths, [path.stem for path in paths], "the list of masks")
+    folder = path_of(source, "a folder of masks, or a list of files,")
+    if not os.path.isdir(folder):
         raise InputError(f"{folder}: no such folder of masks")
     below = sorted(f for f in folder.iterdir() if f.is_dir() and f.name.isdigit())
     if below:
@@ -335,8 +269,8 @@ def _numbered(paths: Sequence[Path], names: Sequence[str], where: str) -> dict[i
     elif 0 in ids:
         ids = [i + 1 for i in ids]
         logger.info("%s: ids are counted one up, since 0 is the background", where)
-    if max(ids) > _MOST_IDS:
+    if max(ids) > MOST_IDS:
         raise InputError(
-            f"{where}: object id {max(ids)}, but at most {_MOST_IDS} fit; renumber the objects from 1"
+            f"{where}: object id {max(ids)}, but at most {MOST_IDS} fit; renumber the objects from 1"
         )
     return dict(zip(ids, paths, strict=True))
