@@ -6,7 +6,7 @@
 Exports to ONNX, scores the development sequences, times a frame, and writes all of it to
 ``src/maskstream/weights/NAME`` at once: the graphs, ``model.json`` with scores and speed, which ``maskstream
 models`` shows, and ``NAME.safetensors`` with convolutions in half precision. The table of scores is printed
-for the model card, which people write. Options that are not its own go to ``maskstream export``.
+for the model card, which people write.
 """
 
 from __future__ import annotations
@@ -19,19 +19,14 @@ from pathlib import Path
 
 import torch
 
-from maskstream.cli.__main__ import main as maskstream
 from maskstream.datasets.collection import open_data_folder
 from maskstream.judging.development import evaluate_sequences, labelled_sequences, overall, score_table
 from maskstream.network import checkpoints
 from maskstream.runtime.cards import Notes, Score, Speed
+from maskstream.runtime.export import export
 from maskstream.runtime.load import WEIGHTS, load_model
 from maskstream.runtime.speed import machine, time_of_a_frame
 from maskstream.streaming.segmenter import VideoSegmenter
-
-
-def export(weights: Path, folder: Path, options: list[str]) -> None:
-    if code := maskstream(["export", str(weights), "-o", str(folder), *options]):
-        raise SystemExit(code)
 
 
 def halved(weights: Path, path: Path) -> None:
@@ -50,12 +45,14 @@ def main() -> None:
     parser.add_argument("--name", default="live")
     parser.add_argument("--to", type=Path, default=WEIGHTS, help="folder of all shipped networks")
     parser.add_argument("--threads", type=int, default=2)
-    args, options = parser.parse_known_args()
-    options += ["--name", args.name]
+    for option in ("--size", "--every", "--max-frames"):
+        parser.add_argument(option, type=int, help="as for maskstream export")
+    args = parser.parse_args()
+    options = {"size": args.size, "every": args.every, "max_frames": args.max_frames}
 
     with tempfile.TemporaryDirectory() as temporary:
         trial = Path(temporary) / "network"
-        export(args.weights, trial, options)
+        export(args.weights, trial, name=args.name, **options)
         runtime = load_model(trial, threads=args.threads)
         videos = open_data_folder(args.data).dev_videos
         results = list(evaluate_sequences(lambda: VideoSegmenter(runtime), labelled_sequences(videos)))
@@ -69,12 +66,11 @@ def main() -> None:
             command=f'python benchmarks/development.py --data "$MASKSTREAM_DATA"{model}',
         )
         speed = Speed(round(taken, 1), what, args.threads, machine(), "maskstream models --benchmark")
-        notes = Path(temporary) / "notes.json"
-        notes.write_text(json.dumps(asdict(Notes(scores=(score,), speed=speed))))
         folder = args.to / args.name
-        export(args.weights, folder, [*options, "--notes", str(notes)])
+        notes = Notes(scores=(score,), speed=speed)
+        export(args.weights, folder, name=args.name, notes=notes, **options)
     halved(args.weights, folder / f"{args.name}.safetensors")
-    maskstream(["models", *([] if args.to == WEIGHTS else [str(folder)])])
+    print(json.dumps(asdict(notes), indent=1))
 
 
 if __name__ == "__main__":

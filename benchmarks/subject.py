@@ -16,11 +16,10 @@ wherever ``mediapipe`` is installed, an environment of its own if need be (``PYT
 from __future__ import annotations
 
 import argparse
-import json
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -216,18 +215,16 @@ def ship(args: argparse.Namespace) -> None:
     """Export weights into the package, with what was measured of them."""
     import torch
 
-    from maskstream.cli.__main__ import main as maskstream
     from maskstream.first_mask.subject import time_of_a_subject
     from maskstream.network import checkpoints
     from maskstream.runtime.cards import SUBJECT_TASK, Notes, Score, Speed
+    from maskstream.runtime.export import export
     from maskstream.runtime.load import WEIGHTS
     from maskstream.runtime.speed import machine
 
     with tempfile.TemporaryDirectory() as temporary:
         args.model = Path(temporary) / "subject"
-        size = [] if args.size is None else ["--size", str(args.size)]
-        if code := maskstream(["export", str(args.weights), "-o", str(args.model), *size]):
-            raise SystemExit(code)
+        export(args.weights, args.model, size=args.size)
         scores = score(args)["ours"]
         command = 'python benchmarks/subject.py score --data "$MASKSTREAM_DATA"'
         figures = []
@@ -240,10 +237,8 @@ def ship(args: argparse.Namespace) -> None:
         taken, what = time_of_a_subject(args.model, args.threads)
         speed = Speed(round(taken, 1), what, args.threads, machine(), "maskstream models --benchmark")
         notes = replace(Notes(), task=SUBJECT_TASK, scores=tuple(figures), speed=speed)
-        path = Path(temporary) / "notes.json"
-        path.write_text(json.dumps(asdict(notes)))
         folder = WEIGHTS / "subject"
-        maskstream(["export", str(args.weights), "-o", str(folder), *size, "--notes", str(path)])
+        export(args.weights, folder, size=args.size, notes=notes)
     network = checkpoints.load_subject(args.weights)
     for module in network.modules():
         if isinstance(module, torch.nn.Conv2d):

@@ -41,7 +41,7 @@ WITHOUT_TORCH = {
 }
 TRAINS_ANYWHERE = {"network", "datasets", "clips", "training"}
 #: What runs networks while or after they train.
-JUDGES = {"judging/judges.py", "ablation/experiments.py"}
+JUDGES = {"judging/judges.py", "judging/train.py", "ablation/experiments.py", "ablation/ablate.py"}
 
 
 def modules():

@@ -107,7 +107,7 @@ def test_a_network_that_finds_the_subject_trains_resumes_and_is_judged(folder, c
 
     weights, exported = str(run / "average.safetensors"), folder / "subject-exported"
     assert main(["export", weights, "-o", str(exported), "--size", "64"]) == 0
-    assert "finds the subject of a frame" in capsys.readouterr().out
+    assert "one graph, which finds the subject" in capsys.readouterr().out
     assert SubjectFinder(exported).probability(np.zeros((96, 128, 3), np.uint8)).shape == (16, 24)
     assert main(["export", weights, "-o", str(exported), "--every", "3"]) == 2
     assert "has no memory" in capsys.readouterr().err

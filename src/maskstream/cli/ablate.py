@@ -6,11 +6,11 @@ import argparse
 import logging
 from pathlib import Path
 
-from maskstream.cli._training_data import add_data_options, training_sources
+from maskstream.cli._data_options import add_data_options, data_folders
 from maskstream.plain_data import read_json
 
 NAME = "ablate"
-HELP = "train and score the parts of the network one by one; run it again to go on where it stopped"
+HELP = "train and score the parts of the network one by one; run it again to continue where it stopped"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -39,38 +39,27 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Do what is not done yet, then print the table."""
-    import torch
-
-    from maskstream.ablation.experiments import Ablation
+    from maskstream.ablation.ablate import ablate
     from maskstream.ablation.plan import DEFAULT_PLAN, AblationPlan
-    from maskstream.errors import InputError
 
     if not args.quiet:
         logging.getLogger("maskstream").setLevel(logging.INFO)
-    if args.threads:
-        torch.set_num_threads(args.threads)
-    plan = AblationPlan.from_dict(read_json(args.config)) if args.config else DEFAULT_PLAN
-    sources = training_sources(args)
-    videos = {video.name: video for video in sources.development}
-    if unknown := next((name for name in args.sequences if name not in videos), None):
-        raise InputError(
-            f"--sequences: no development sequence is called {unknown!r}; there are: {', '.join(videos)}"
-        )
-    ablation = Ablation(
-        plan,
-        args.output,
-        seeds=args.seeds,
-        data=sources.packed,
-        data_key=sources.fingerprint(),
-        videos=[video for name, video in videos.items() if not args.sequences or name in args.sequences],
-        steps=args.steps,
-        device=args.device or ("cuda" if torch.cuda.is_available() else "cpu"),
-    )
     try:
-        ablation.run(args.only)
-    except KeyboardInterrupt:
-        raise KeyboardInterrupt("run the same command to go on") from None
-    page = args.output / "ablation.md"
+        page = ablate(
+            args.output,
+            data=data_folders(args),
+            plan=AblationPlan.from_dict(read_json(args.config)) if args.config else DEFAULT_PLAN,
+            steps=args.steps,
+            seeds=args.seeds,
+            only=args.only,
+            sequences=args.sequences,
+            cache=args.cache,
+            device=args.device,
+            threads=args.threads,
+        )
+    except KeyboardInterrupt as interrupt:
+        interrupt.args = ("run the same command to continue",)
+        raise
     print(page.read_text(encoding="utf-8").partition("\n\n")[0])
     print(f"{page}: written, with ablation.json and ablation.svg")
     return 0
