@@ -1,10 +1,13 @@
 """The public face, for type checkers; `__init__.py` has the same names."""
 
+from maskstream.ablation.ablate import ablate as ablate
+from maskstream.ablation.plan import AblationPlan as AblationPlan
 from maskstream.background.compositor import CompositeConfig as CompositeConfig
 from maskstream.background.compositor import Compositor as Compositor
 from maskstream.background.options import BackgroundOptions as BackgroundOptions
 from maskstream.background.sources import Background as Background
 from maskstream.background.sources import open_background as open_background
+from maskstream.datasets.sources import DataFolders as DataFolders
 from maskstream.errors import InputError as InputError
 from maskstream.first_mask.box import from_box as from_box
 from maskstream.first_mask.clean_plate import CleanPlate as CleanPlate
@@ -14,6 +17,9 @@ from maskstream.first_mask.remembered import remember as remember
 from maskstream.first_mask.subject import Subject as Subject
 from maskstream.first_mask.subject import SubjectFinder as SubjectFinder
 from maskstream.first_mask.subject import find_subject as find_subject
+from maskstream.jobs.evaluate import Evaluation as Evaluation
+from maskstream.jobs.evaluate import EvaluationOptions as EvaluationOptions
+from maskstream.jobs.evaluate import evaluate as evaluate
 from maskstream.jobs.frames import FrameRange as FrameRange
 from maskstream.jobs.job import JobCancelled as JobCancelled
 from maskstream.jobs.job import JobResult as JobResult
@@ -21,14 +27,19 @@ from maskstream.jobs.marks import BoxMark as BoxMark
 from maskstream.jobs.marks import DetectedSubject as DetectedSubject
 from maskstream.jobs.marks import MaskMark as MaskMark
 from maskstream.jobs.marks import detect_subject as detect_subject
+from maskstream.jobs.marks import marks_of as marks_of
 from maskstream.jobs.progress import Phase as Phase
 from maskstream.jobs.progress import Progress as Progress
 from maskstream.jobs.replace import ReplaceJob as ReplaceJob
 from maskstream.jobs.replace import ReplaceOptions as ReplaceOptions
 from maskstream.jobs.replace import replace_background as replace_background
+from maskstream.jobs.score import ScoreResult as ScoreResult
+from maskstream.jobs.score import score as score
 from maskstream.jobs.segment import SegmentJob as SegmentJob
 from maskstream.jobs.segment import SegmentOptions as SegmentOptions
 from maskstream.jobs.segment import segment_video as segment_video
+from maskstream.judging.train import TrainResult as TrainResult
+from maskstream.judging.train import train as train
 from maskstream.live.session import LiveOptions as LiveOptions
 from maskstream.live.session import LiveSession as LiveSession
 from maskstream.masks.draw import contact_sheet as contact_sheet
@@ -41,9 +52,13 @@ from maskstream.matte.config import KeyConfig as KeyConfig
 from maskstream.matte.config import MatteConfig as MatteConfig
 from maskstream.matte.matting import Matte as Matte
 from maskstream.matte.matting import Matting as Matting
+from maskstream.network.config import NetworkConfig as NetworkConfig
 from maskstream.replacement.replacer import BackgroundReplacer as BackgroundReplacer
 from maskstream.replacement.replacer import KeptObjects as KeptObjects
 from maskstream.replacement.replacer import Replaced as Replaced
+from maskstream.runtime.cards import Notes as Notes
+from maskstream.runtime.export import Exported as Exported
+from maskstream.runtime.export import export as export
 from maskstream.runtime.load import load_model as load_model
 from maskstream.runtime.load import shipped_models as shipped_models
 from maskstream.runtime.protocol import Runtime as Runtime

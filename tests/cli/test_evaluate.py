@@ -88,10 +88,10 @@ def test_davis_2016_has_one_object(davis, made):
     )
 
 
-def test_a_set_without_truth_is_zipped_with_the_sequences_at_the_top(davis, made, capsys):
+def test_a_set_without_truth_is_zipped_with_the_sequences_at_the_top(davis, made, caplog):
     write_davis(davis / "hidden", SEQUENCES, subset="test-dev", truth=False)
     assert evaluate("--split", "test-dev", root="hidden") == 0
-    assert "no scores" in capsys.readouterr().err
+    assert "no scores" in caplog.text
     found = names("out/davis2017-test-dev.zip")
     assert found == sorted(
         f"{name}/{t:05d}.png" for name, truth in SEQUENCES.items() for t in range(len(truth))
@@ -106,13 +106,13 @@ def test_a_submission_may_be_asked_for_beside_the_scores_and_has_the_same_bytes_
 
 
 class TestGoingOn:
-    def test_sequences_that_are_whole_are_not_done_again(self, davis, made, capsys):
+    def test_sequences_that_are_whole_are_not_done_again(self, davis, made, caplog):
         assert evaluate() == 0
         shutil.rmtree("out/two")
         made.clear()
         assert evaluate() == 0
         assert len(made) == 1
-        assert "2 of 3 sequences were there already" in capsys.readouterr().err
+        assert "2 of 3 sequences were there already" in caplog.text
         assert Path("out/two/00005.png").is_file()
 
     def test_a_sequence_appears_when_it_is_whole(self, davis, made, monkeypatch):
@@ -178,9 +178,9 @@ class TestGoingOn:
 
 
 class TestSharing:
-    def test_parts_together_make_the_whole_and_the_last_one_scores(self, davis, made, capsys):
+    def test_parts_together_make_the_whole_and_the_last_one_scores(self, davis, made, caplog):
         assert evaluate("--part", "1/2") == 0
-        assert "not there yet" in capsys.readouterr().err
+        assert "not there yet" in caplog.text
         assert not list(Path("out").glob("*.csv"))
         assert evaluate("--part", "2/2") == 0
         assert len(made) == 3

@@ -22,30 +22,35 @@ def score(*options):
     return main(["score", "--truth", "DAVIS", "--results", "results", *options])
 
 
-def test_it_says_which_protocol_and_prints_and_writes_the_figures(here, capsys):
-    assert score("--json", "all.json") == 0
-    out, err = capsys.readouterr()
-    assert "davis2017 (by its layout; --protocol says otherwise), set val, 2 sequences" in err
-    assert "mean of 3" in out
-    plain = json.loads(Path("all.json").read_text())
+def test_it_says_which_protocol_and_prints_and_writes_the_figures(here, capsys, caplog):
+    assert score("--json", "new/all.json", "-o", "new/scores") == 0
+    assert "davis2017 (by its layout; `protocol` says otherwise), set val, 2 sequences" in caplog.text
+    assert "mean of 3" in capsys.readouterr().out
+    plain = json.loads(Path("new/all.json").read_text())
     assert [len(each["J"]) for each in plain["objects"]] == [4, 4, 4]
-    row = Path("results/global_results-val.csv").read_text().splitlines()[1]
+    row = Path("new/scores/global_results-val.csv").read_text().splitlines()[1]
     assert row.startswith(f"{plain['global']['J&F-Mean']:.3f},")
 
 
 def test_scores_are_worked_out_anew_when_results_change(here, capsys):
-    assert score("-q") == 0
-    before = Path("results/global_results-val.csv").read_text()
+    assert score("-q", "-o", "scores") == 0
+    before = Path("scores/global_results-val.csv").read_text()
     write_sequence(here / "results/one", moving((1,)))
-    assert score("-q") == 0
-    assert Path("results/global_results-val.csv").read_text() != before
+    assert score("-q", "-o", "scores") == 0
+    assert Path("scores/global_results-val.csv").read_text() != before
     assert capsys.readouterr().err == ""
 
 
-def test_another_protocol_and_place_can_be_asked_for(here, capsys):
-    Path("scores").mkdir()
+def test_nothing_is_written_that_is_not_asked_for(here, capsys):
+    before = sorted(here.rglob("*"))
+    assert score() == 0
+    assert "mean of 3" in capsys.readouterr().out
+    assert sorted(here.rglob("*")) == before
+
+
+def test_another_protocol_and_place_can_be_asked_for(here, caplog):
     assert score("--protocol", "folder", "-o", "scores") == 0
-    assert "folder, set all" in capsys.readouterr().err
+    assert "folder, set all" in caplog.text
     assert sorted(path.name for path in Path("scores").iterdir()) == [
         "global_results-all.csv",
         "per-sequence_results-all.csv",
@@ -66,11 +71,13 @@ def test_notes_are_warnings(here, caplog):
         (["--results", "nowhere"], "no results at nowhere"),
         (["--set", "train"], "no list ImageSets/2017/train.txt"),
         (["--workers", "0"], "--workers is 0"),
-        (["-o", "nowhere"], "nowhere: no such folder"),
-        (["--json", "nowhere/a.json"], "nowhere: no such folder"),
+        (["--truth", "empty"], "empty: no label maps here; give <sequence>/00000.png"),
+        (["--truth", "empty", "--protocol", "folder"], "empty: no label maps here"),
+        (["--results", "empty"], "empty: no label maps here; results are PNG files"),
     ],
 )
 def test_what_cannot_be_scored_is_one_line_and_nothing_is_written(here, capsys, options, message):
+    Path("empty").mkdir()
     assert score(*options) == 2
     assert message in capsys.readouterr().err
     assert not list(here.rglob("*.csv")) + list(here.rglob("*.json"))

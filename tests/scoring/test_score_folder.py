@@ -230,7 +230,7 @@ class TestYouTubeVos:
         (root / "train/meta.json").rename(root / "seen.json")
         scores = score_folder(open_sequences(root), root / "results")
         assert "G" not in scores.overall()
-        assert "--seen" in scores.notes[0]
+        assert "`seen`" in scores.notes[0]
         assert "G" in score_folder(open_sequences(root, seen=root / "seen.json"), root / "results").overall()
 
     def test_the_split_itself_may_be_the_root(self, root):

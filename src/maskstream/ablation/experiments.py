@@ -76,7 +76,7 @@ class Ablation:
         device: str = "cpu",
     ) -> None:
         if not videos:
-            raise InputError("no development sequences to score on; give a --data folder with video-dev*")
+            raise InputError("no development sequences to score on; give a `data` folder with video-dev*")
         self.plan = plan
         self.folder = folder
         self.seeds = tuple(dict.fromkeys(seeds))

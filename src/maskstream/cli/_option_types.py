@@ -1,8 +1,9 @@
-"""What the words of options mean that several commands have."""
+"""What the words of options mean that several commands have, and those of both that score."""
 
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
 
 def object_ids(text: str) -> tuple[int, ...]:
@@ -57,3 +58,14 @@ def box(text: str) -> tuple[int, int, int, int]:
     if width <= 0 or height <= 0:
         raise argparse.ArgumentTypeError(f"{text!r}: give x,y,width,height in pixels, as 320,80,400,600")
     return x, y, width, height
+
+
+def add_scoring_arguments(parser: argparse._ActionsContainer) -> None:
+    """Declare the options that ``score`` and ``evaluate`` share."""
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write every frame's figures here")
+    parser.add_argument(
+        "--seen",
+        type=Path,
+        metavar="META.JSON",
+        help="YouTube-VOS: of the training split, to tell seen categories (train/meta.json beside the split)",
+    )

@@ -16,7 +16,15 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 PLAIN_SECONDS = 10.0  #: between two plain lines
 #: What phases of jobs are called; of others nothing is shown.
-LABELS = {"backward": "segmenting", "forward": "segmenting", "draw": "drawing", "replace": "replacing"}
+LABELS = {
+    "backward": "segmenting",
+    "forward": "segmenting",
+    "draw": "drawing",
+    "replace": "replacing",
+    "sequences": "sequences",
+    "score": "score",
+    "baseline": "baselines",
+}
 
 
 def say(text: str, quiet: bool) -> None:

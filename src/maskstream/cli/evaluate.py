@@ -4,15 +4,10 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from maskstream.cli._model_options import add_model_arguments
-from maskstream.cli._progress import say
-from maskstream.cli._scoring import add_scoring_arguments
-
-if TYPE_CHECKING:
-    from maskstream.datasets.sequences import SequenceSet
-    from maskstream.scoring.runs import RunFolder
+from maskstream.cli._model_options import add_model_arguments, segmenter_options
+from maskstream.cli._option_types import add_scoring_arguments
+from maskstream.cli._progress import JobBar, say
 
 NAME = "evaluate"
 HELP = "segment the sequences of DAVIS, YouTube-VOS or a folder, and score them or zip a submission"
@@ -53,105 +48,30 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Segment what is not there yet; when all of it is, score it, zip it, report on it."""
-    from contextlib import closing
+    from maskstream.jobs.evaluate import EvaluationOptions, run_evaluation
 
-    from maskstream.cli._model_options import segmenter_options
-    from maskstream.cli._progress import progress
-    from maskstream.datasets.sequences import open_sequences
-    from maskstream.errors import InputError
-    from maskstream.scoring.processes import cores, shared
-    from maskstream.scoring.runs import RunFolder, SequenceWork, part_of, portable
-
-    if args.workers < 1:
-        raise InputError(f"--workers is {args.workers}; give 1 or more")
-    if args.overwrite and args.part[1] > 1:
-        raise InputError("--overwrite with --part would remove the others' work; remove the folder first")
-    if args.threads is None and args.workers > 1:
-        args.threads = max(1, cores() // args.workers)
-    found = open_sequences(
-        args.root, args.dataset, args.split, resolution=args.resolution, with_images=True, seen=args.seen
-    )
-    segmenter = segmenter_options(args)
-    settings = {"dataset": args.dataset, "split": found.subset, "resolution": args.resolution}
-    settings |= portable(segmenter.identity())
-    work = SequenceWork(
-        segmenter.load,
-        str(settings),
-        folder := RunFolder(args.output),
-        found.protocol,
-        found.subset,
+    options = EvaluationOptions(
+        args.dataset,
+        args.root,
+        args.output,
+        args.split,
+        args.resolution,
+        args.seen,
+        args.json,
+        Path(args.zip) if args.zip else args.zip is not None,
         args.report,
+        args.overwrite,
+        args.workers,
+        args.part,
+        segmenter_options(args),
     )
-    work.load_once()  # what is wrong with the options is to be said before anything is written
-    folder.begin(settings, found.sequences if args.overwrite else None)
-    share = part_of(found.sequences, args.part)
-    left = [sequence for sequence in share if not folder.is_done(sequence)]
-    if len(left) < len(share):
-        say(f"{len(share) - len(left)} of {len(share)} sequences were there already", args.quiet)
-    with (
-        closing(shared(work, left, args.workers)) as done,
-        closing(
-            progress(done, "sequences", len(share), done=len(share) - len(left), quiet=args.quiet)
-        ) as shown,
-    ):
-        for _ in shown:
-            pass
-    if missing := sum(not folder.is_done(sequence) for sequence in found.sequences):
-        say(
-            f"{missing} of {len(found.sequences)} sequences are not there yet: the other parts' work",
-            args.quiet,
-        )
-        return 0
-    _finish(found, folder, args)
+    with JobBar(args.quiet) as bar:
+        done = run_evaluation(options, bar)
+    if done.scores is not None:
+        print(done)
+    if done.written:
+        say(f"written: {', '.join(map(str, done.written))}", args.quiet)
     return 0
-
-
-def _finish(found: SequenceSet, folder: RunFolder, args: argparse.Namespace) -> None:
-    """Score, zip and report on a whole run."""
-    from maskstream.cli._scoring import baselines, publish, score
-    from maskstream.scoring.evaluation_report import ReportSource, write_report
-    from maskstream.scoring.runs import write_submission
-    from maskstream.scoring.score_folder import ResultFiles, has_truth
-
-    known = all(has_truth(sequence, found.protocol) for sequence in found.sequences)
-    if known:
-        scores = score(found, folder.path, None, args.quiet)
-        copies = baselines(found, None, args.quiet)
-        written = [*publish(scores, folder.path, args.json, copies)]
-        times = {each.name: folder.milliseconds(each.name) for each in found.sequences}
-        timed = {name: time for name, time in times.items() if time is not None}
-        if timed:
-            print(f"\n{sum(timed.values()) / len(timed):.0f} ms a frame (mean over sequences of medians)")
-        if args.report:
-            facts = {
-                "model": ", ".join(args.models or [args.model]),
-                "runtime": args.runtime + (f" on {args.device}" if args.device else ""),
-                "size": str(args.size or "the network's own"),
-                "scales": ", ".join(f"{scale:g}" for scale in args.scales)
-                + (", flipped" if args.flip else ""),
-                "data": str(args.root),
-            }
-            source = ReportSource(
-                scores,
-                found,
-                ResultFiles(folder.path),
-                facts,
-                copies,
-                lambda name: folder.about(name, ".npz"),
-                timed,
-            )
-            written.append(write_report(folder.path / "report", source))
-    else:
-        written = []
-        say(
-            "the truth of this set is not there, so there are no scores" + " or report" * args.report,
-            args.quiet,
-        )
-    if args.zip is not None or not known:
-        path = Path(args.zip or folder.path / f"{args.dataset}-{found.subset}.zip")
-        write_submission(found, folder, path)
-        written.append(path)
-    say(f"written: {', '.join(map(str, written))}", args.quiet)
 
 
 def _part(text: str) -> tuple[int, int]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
+
+from maskstream.cli._option_types import add_scoring_arguments
+from maskstream.cli._progress import JobBar, say
 
 NAME = "score"
 HELP = "score label maps against the truth: J and F of DAVIS, YouTube-VOS, or any folders"
@@ -12,8 +14,6 @@ HELP = "score label maps against the truth: J and F of DAVIS, YouTube-VOS, or an
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    from maskstream.cli._scoring import add_scoring_arguments
-
     parser.add_argument(
         "--truth",
         type=Path,
@@ -32,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--resolution", default="480p", metavar="NAME", help="of DAVIS's Annotations (480p)")
     parser.add_argument(
-        "-o", "--output", type=Path, metavar="FOLDER", help="where the CSV files go (the results)"
+        "-o", "--output", type=Path, metavar="FOLDER", help="write the CSV files of the official tool here"
     )
     add_scoring_arguments(parser)
     parser.add_argument("--report", type=Path, metavar="FOLDER", help="write a page: FOLDER/index.html")
@@ -43,31 +43,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Score everything anew, print the table, write the files."""
-    from maskstream.cli._scoring import publish, score
-    from maskstream.datasets.sequences import open_sequences
+    """Score everything anew, print the table, write what is asked for."""
+    from maskstream.jobs.score import score
 
-    truth = open_sequences(args.truth, args.protocol, args.set, resolution=args.resolution, seen=args.seen)
-    guessed = "" if args.protocol else " (by its layout; --protocol says otherwise)"
-    if not args.quiet:
-        count = len(truth.sequences)
-        print(
-            f"{args.truth}: {truth.protocol}{guessed}, set {truth.subset}, "
-            f"{count} sequence{'s' * (count != 1)}",
-            file=sys.stderr,
+    with JobBar(args.quiet) as bar:
+        result = score(
+            args.results,
+            truth=args.truth,
+            protocol=args.protocol,
+            subset=args.set,
+            resolution=args.resolution,
+            seen=args.seen,
+            output=args.output,
+            json=args.json,
+            report=args.report,
+            frames=args.frames,
+            workers=args.workers,
+            on_progress=bar,
         )
-    scores = score(truth, args.results, args.workers, args.quiet)
-    written = [*publish(scores, args.output or args.results, args.json)]
-    if args.report:
-        from maskstream.datasets.sequences import with_images
-        from maskstream.scoring.evaluation_report import ReportSource, write_report
-        from maskstream.scoring.score_folder import ResultFiles
-
-        shown = with_images(truth, args.frames or args.truth)
-        facts = {"results": str(args.results), "truth": str(args.truth)}
-        written.append(
-            write_report(args.report, ReportSource(scores, shown, ResultFiles(args.results), facts))
-        )
-    if not args.quiet:
-        print(f"written: {', '.join(map(str, written))}", file=sys.stderr)
+    print(result)
+    if result.written:
+        say(f"written: {', '.join(map(str, result.written))}", args.quiet)
     return 0

@@ -285,6 +285,8 @@ def _named(
     masks: dict[tuple[str, str], FileIndex], images: dict[tuple[str, str], FileIndex], root: Path
 ) -> tuple[SequenceFiles, ...]:
     """Sequences by name: their path, less what is the same for all of them."""
+    if not masks:
+        return ()
     paths = {key: PurePosixPath(*(part.strip("/") for part in key)) for key in masks}
     same = posixpath.commonpath([path.parent for path in paths.values()])
     sequences = [

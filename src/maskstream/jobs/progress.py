@@ -17,6 +17,9 @@ class Phase(StrEnum):
     DRAW = "draw"  #: writing what is made from frames and label maps together
     REPLACE = "replace"  #: replacing the background
     PUBLISH = "publish"  #: giving the outputs their names
+    SEQUENCES = "sequences"  #: segmenting the sequences of a data set
+    SCORE = "score"  #: scoring them
+    BASELINE = "baseline"  #: scoring what takes no network, for comparison
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,10 +28,12 @@ class Progress:
 
     Attributes:
         phase: what is being done.
-        frame: index in the input of the frame that was finished last; None before the first.
-        done: frames of this phase that are finished, those of an interrupted run included.
+        frame: index in the input of the frame that was finished last; None before the first, and where it
+            isn't frames that are counted.
+        done: frames (of data sets: sequences) of this phase that are finished, those of an interrupted run
+            included.
         total: how many there will be, as well as it is known beforehand; None if it isn't.
-        rate: frames a second, of this run; 0 before the first.
+        rate: of them a second, in this run; 0 before the first.
     """
 
     phase: Phase
@@ -49,13 +54,13 @@ OnProgress = Callable[[Progress], None]
 
 
 class Meter:
-    """Counts the frames of a phase and tells of each.
+    """Counts what is done of a phase and tells of each.
 
     Args:
         on_progress: is told, at the start of the phase and after each frame; None: nobody is.
         phase: which.
-        total: frames in all, or None.
-        done: frames that an interrupted run had finished.
+        total: how many there are in all, or None.
+        done: how many an interrupted run had finished.
     """
 
     def __init__(
@@ -67,11 +72,11 @@ class Meter:
         self._start = time.monotonic()
         self._tell(None)
 
-    def tick(self, frame: int) -> None:
-        """One more frame is finished.
+    def tick(self, frame: int | None = None) -> None:
+        """One more is finished.
 
         Args:
-            frame: its index in the input.
+            frame: its index in the input, if it is a frame.
         """
         self.done += 1
         self._tell(frame)

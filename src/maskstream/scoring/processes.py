@@ -46,7 +46,7 @@ def shared(
         OSError: a process was killed.
     """
     if workers < 1:
-        raise InputError(f"--workers is {workers}; give 1 or more")
+        raise InputError(f"`workers` is {workers}; give 1 or more")
     workers = min(workers, len(items))
     if workers < 2:
         yield from map(work, items)
@@ -63,7 +63,7 @@ def shared(
             yield done.result()
     except BrokenProcessPool as error:
         raise OSError(
-            "a worker process was killed, perhaps for lack of memory; try fewer --workers"
+            "a worker process was killed, perhaps for lack of memory; try fewer `workers`"
         ) from error
     finally:
         for process in set(multiprocessing.active_children()) - before:

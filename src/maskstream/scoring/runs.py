@@ -74,12 +74,12 @@ class RunFolder:
 
     def _compare(self, given: dict[str, Any]) -> None:
         file = self.path / SETTINGS
-        found = read_json(file, "give --overwrite")
+        found = read_json(file, "give `overwrite=True`")
         for key in sorted(given.keys() | found.keys()):
             if given.get(key) != found.get(key):
                 raise InputError(
                     f"{self.path}: was made with {key} {_short(found.get(key))}, not "
-                    f"{_short(given.get(key))}; name another folder, or give --overwrite"
+                    f"{_short(given.get(key))}; name another folder, or give `overwrite=True`"
                 )
 
     def _clear(self, sequences: Sequence[SequenceFiles]) -> None:

@@ -246,7 +246,7 @@ def gather(
         notes.append(f"{results.where}: {_few(more)} not in {truth.subset}: left out")
     objects = tuple(score for result in in_order for score in result.objects)
     if truth.protocol == "youtube-vos" and any(score.seen is None for score in objects):
-        notes.append("no telling seen from unseen categories: no training meta.json was given (--seen)")
+        notes.append("no telling seen from unseen categories: no training meta.json was given (`seen`)")
     return Scores(truth.protocol, truth.subset, objects, tuple(notes))
 
 
