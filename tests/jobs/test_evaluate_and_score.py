@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from label_folders import Sees, moving, write_davis, write_sequence
 from maskstream import InputError, Phase, evaluate, score
 from maskstream.scoring import runs
 from maskstream.streaming.options import SegmenterOptions
+from tests.helpers.label_folders import Sees, moving, write_davis, write_sequence
 
 SEQUENCES = {"one": moving((1,)), "two": moving((1, 2))}
 
