@@ -46,7 +46,7 @@ def draw_clip(
 
     Example:
         >>> frame, label_map = next(draw_clip(height=120, width=160))
-        >>> frame.shape, label_map.max()
+        >>> frame.shape, int(label_map.max())
         ((120, 160, 3), 3)
     """
     if min(height, width) < 32:

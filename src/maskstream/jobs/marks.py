@@ -297,7 +297,7 @@ def detect_subject(
         largest: only the largest part; otherwise several people are one subject.
 
     Example:
-        >>> detect_subject("talk.mp4")  # doctest: +SKIP
+        >>> detect_subject("talk.mp4")
         DetectedSubject(frame=0, subject=Subject(...))
 
     Returns:

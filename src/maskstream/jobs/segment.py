@@ -116,10 +116,10 @@ def segment_video(
         on_frame: is given each frame with its result, in the order in which they are made.
 
     Example:
-        >>> segment_video(  # doctest: +SKIP
+        >>> segment_video(
         ...     "clip.mp4", "masks/", masks={0: "first.png", 120: "fixed.png"}, backward=True
         ... )
-        JobResult(frames=240, outputs=(PosixPath('masks'),))
+        JobResult(frames=124, outputs=(PosixPath('masks'),))
 
     Raises:
         InputError: something given can't be used; nothing was written.
@@ -167,9 +167,10 @@ class SegmentJob(Job):
     pixel, the forward one is right.
 
     Example:
-        >>> job = SegmentJob(SegmentOptions("clip.mp4", "masks"))  # doctest: +SKIP
-        >>> Thread(target=job.run).start()  # doctest: +SKIP
-        >>> job.pause(), job.unpause(), job.cancel()  # doctest: +SKIP
+        >>> job = SegmentJob(SegmentOptions("clip.mp4", "other"), on_progress=lambda progress: job.cancel())
+        >>> job.run()  # cancelled as soon as it starts; `pause` and `unpause` may come from any thread
+        Traceback (most recent call last):
+        maskstream.jobs.job.JobCancelled: ...
     """
 
     def __init__(

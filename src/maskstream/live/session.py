@@ -119,7 +119,7 @@ class LiveSession:
     Example:
         >>> from maskstream import LiveOptions, LiveSession
         >>> options = LiveOptions(source="talk.mp4", background="blur", outputs=["copy.mp4"])
-        >>> with LiveSession(options) as session:  # doctest: +SKIP
+        >>> with LiveSession(options) as session:
         ...     session.run()  # until the file ends, or ``stop`` is called from another thread
     """
 

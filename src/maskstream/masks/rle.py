@@ -108,8 +108,8 @@ class RleWriter:
     an exception nothing is left.
 
     Example:
-        >>> with RleWriter("masks.json", size=(480, 854)) as writer:  # doctest: +SKIP
-        ...     writer.write(0, label_map)
+        >>> with RleWriter("masks.json", size=(64, 96)) as writer:
+        ...     writer.write(0, first_label_map)
     """
 
     def __init__(self, path: str | os.PathLike[str], size: tuple[int, int]) -> None:

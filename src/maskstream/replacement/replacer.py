@@ -121,11 +121,12 @@ class BackgroundReplacer:
 
     Example:
         >>> from maskstream import BackgroundReplacer, VideoSegmenter, open_background
-        >>> beach = open_background("beach.jpg")  # doctest: +SKIP
-        >>> replacer = BackgroundReplacer(VideoSegmenter("live"), beach)  # doctest: +SKIP
-        >>> replaced = replacer.step(first_frame, first_mask)  # doctest: +SKIP
-        >>> replaced = replacer.step(next_frame)  # doctest: +SKIP
-        >>> replaced.image, replaced.alpha  # doctest: +SKIP
+        >>> beach = open_background("beach.jpg")
+        >>> replacer = BackgroundReplacer(VideoSegmenter("live"), beach)
+        >>> replaced = replacer.step(first_frame, first_label_map)
+        >>> replaced = replacer.step(next_frame)
+        >>> replaced.image.shape, replaced.alpha.shape
+        ((64, 96, 3), (64, 96))
     """
 
     def __init__(

@@ -104,8 +104,8 @@ class EnsembleSegmenter:
 
     Example:
         >>> segmenter = EnsembleSegmenter.of(["live"], scales=[1, 1.5], flip=True)  # four members
-        >>> segmenter.step(first_frame, first_label_map)  # doctest: +SKIP
-        >>> segmentation = segmenter.step(next_frame)  # doctest: +SKIP
+        >>> segmentation = segmenter.step(first_frame, first_label_map)
+        >>> segmentation = segmenter.step(next_frame)  # the mean of all four
     """
 
     def __init__(self, members: Iterable[Member | Segmenter]) -> None:

@@ -93,9 +93,10 @@ class VideoSegmenter:
 
     Example:
         >>> segmenter = VideoSegmenter("live")
-        >>> segmenter.step(first_frame, first_label_map)  # doctest: +SKIP
-        >>> segmentation = segmenter.step(next_frame)  # doctest: +SKIP
-        >>> segmentation.label_map, segmentation.probabilities  # doctest: +SKIP
+        >>> segmentation = segmenter.step(first_frame, first_label_map)
+        >>> segmentation = segmenter.step(next_frame)
+        >>> segmentation.ids, segmentation.label_map.shape, segmentation.probabilities.shape
+        ((1, 2), (64, 96), (2, 64, 96))
     """
 
     def __init__(

@@ -24,8 +24,8 @@ class ImageSequenceWriter:
     written under a temporary name and renamed, so that an interrupted sequence can be gone on with.
 
     Example:
-        >>> with ImageSequenceWriter("cut-out") as writer:  # doctest: +SKIP
-        ...     writer.write(frame.image, frame.name, alpha)
+        >>> with ImageSequenceWriter("cut-out") as writer:
+        ...     writer.write(first_frame, "00000", first_label_map * 255)
     """
 
     def __init__(self, folder: str | os.PathLike[str]) -> None:

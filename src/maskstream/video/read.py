@@ -147,9 +147,11 @@ def read_video(
         every: only every n-th frame from ``start`` on.
 
     Example:
-        >>> with read_video("holiday.mp4", end=100) as reader:  # doctest: +SKIP
+        >>> with read_video("holiday.mp4", end=2) as reader:
         ...     for frame in reader:
         ...         print(frame.time, frame.image.shape)
+        0 (64, 96, 3)
+        1/24 (64, 96, 3)
 
     Raises:
         InputError: the video can't be read (see ``probe``), or the range is empty.

@@ -54,8 +54,8 @@ class VideoWriter:
     given, also with a variable frame rate (Matroska and WebM round them to milliseconds).
 
     Example:
-        >>> with read_video("in.mp4") as reader, VideoWriter(  # doctest: +SKIP
-        ...     "out.mp4", like=reader.info, keep_from="in.mp4"
+        >>> with read_video("clip.mp4") as reader, VideoWriter(
+        ...     "copy.mp4", like=reader.info, keep_from="clip.mp4"
         ... ) as writer:
         ...     for frame in reader:
         ...         writer.write(frame.image, frame.time, frame.duration)
