@@ -1,4 +1,4 @@
-"""The pages say what is true: their Python runs, their commands parse, their JSON is JSON, their links lead somewhere."""
+"""The pages say what is true: Python runs, commands parse, JSON is JSON, links lead somewhere."""
 
 import argparse
 import contextlib
@@ -97,11 +97,13 @@ def options_of(command):
 def check_maskstream(words):
     """Words after ``maskstream``: they parse, and no option is abbreviated."""
     said = io.StringIO()
-    try:
-        with contextlib.redirect_stderr(said), contextlib.redirect_stdout(said):
+    code = 0
+    with contextlib.redirect_stderr(said), contextlib.redirect_stdout(said):
+        try:
             build_parser().parse_args(words)
-    except SystemExit as end:
-        assert end.code == 0, said.getvalue().strip().split("\n")[-1]
+        except SystemExit as end:
+            code = end.code
+    assert code == 0, said.getvalue().strip().split("\n")[-1]
     if words[0] in subparsers():
         unknown = [word for word in words[1:] if word.startswith("--") and not word.startswith("--box=")]
         assert set(unknown) <= options_of(words[0])
@@ -136,7 +138,11 @@ def check_command(words):
             assert program in FOREIGN, f"nobody says what to do with {program!r}"
 
 
-@pytest.mark.parametrize("page", [page for page in PAGES if any(b.language == "python" for b in blocks(page))], ids=lambda p: p.name)
+@pytest.mark.parametrize(
+    "page",
+    [page for page in PAGES if any(b.language == "python" for b in blocks(page))],
+    ids=lambda p: p.name,
+)
 def test_python_runs(page, examples_folder):
     """All blocks of a page run one after another, as a reader would type them."""
     names = {"__name__": "page"}
@@ -161,15 +167,26 @@ def test_json_parses(block):
 
 def test_no_block_goes_untested():
     tested = {"python", "", "indented", "bash", "shell", "console", "json"}
-    assert [f"{b}: {b.language}" for b in blocks_in(*{b.language for p in PAGES for b in blocks(p)} - tested - READ_ONLY)] == []
+    assert [
+        f"{b}: {b.language}"
+        for b in blocks_in(*{b.language for p in PAGES for b in blocks(p)} - tested - READ_ONLY)
+    ] == []
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_options_in_the_text_exist(page):
     """Every `--option`, and every `python script.py ...`, between backticks."""
     text = re.sub(r"^\s*```.*?^\s*```", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
-    known = {option for command in subparsers() for option in options_of(command)} | FOREIGN_OPTIONS | {"--version"}
-    scripts = "".join(path.read_text(encoding="utf-8") for name in ("benchmarks", "tools") for path in (ROOT / name).glob("*.py"))
+    known = (
+        {option for command in subparsers() for option in options_of(command)}
+        | FOREIGN_OPTIONS
+        | {"--version"}
+    )
+    scripts = "".join(
+        path.read_text(encoding="utf-8")
+        for name in ("benchmarks", "examples", "tools")
+        for path in (ROOT / name).glob("*.py")
+    )
     for span in re.findall(r"`([^`\n]+(?:\n[^`\n]+)?)`", text):
         words = span.split()
         if words[0] == "maskstream" and len(words) > 1 and words[1] in subparsers():
