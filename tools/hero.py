@@ -2,8 +2,8 @@
 
     python tools/hero.py --data "$MASKSTREAM_DATA" -o docs/images/hero.webp
 
-The clip is `clips/person-yellow-screen.mp4` of the data folder (CC0). Its subject is detected automatically; the
-backgrounds are drawn here.
+The clip is `clips/person-yellow-screen.mp4` of the data folder (CC0). Its subject is detected automatically;
+the backgrounds are drawn here.
 """
 
 from __future__ import annotations
@@ -112,13 +112,13 @@ def beach(height: int = 576, width: int = 960) -> np.ndarray:
 def city(height: int = 576, width: int = 960) -> np.ndarray:
     """A city at night behind a window, its lights out of focus: ``(H, W, 3)`` uint8 RGB."""
     generator = np.random.default_rng(3)
-    y, x = np.mgrid[0:height, 0:width].astype(np.float32) / height
+    y = np.mgrid[0:height, 0:width][0].astype(np.float32) / height
     picture = gradient(y, [(14, 18, 42), (34, 38, 84), (96, 62, 110), (30, 26, 48)])
     for depth, dark in ((0.46, 1.0), (0.6, 0.6)):
         edge = 0
         while edge < width:
             broad, top = int(generator.integers(50, 130)), int(height * depth * generator.uniform(0.6, 1.1))
-            picture[top:, edge : edge + broad] = dark * np.array(generator.integers((26, 28, 52), (44, 46, 80)))
+            picture[top:, edge : edge + broad] = dark * generator.integers((26, 28, 52), (44, 46, 80))
             edge += broad
     lights = np.zeros_like(picture)
     colours = np.array([(255, 196, 110), (255, 226, 170), (255, 120, 80), (120, 190, 255), (255, 150, 190)])
@@ -136,7 +136,8 @@ def city(height: int = 576, width: int = 960) -> np.ndarray:
 def gradient(along: np.ndarray, colours: list[tuple[int, int, int]]) -> np.ndarray:
     """``(H, W)`` 0..1 to ``(H, W, 3)`` along some colours."""
     stops = np.linspace(0, 1, len(colours))
-    return np.stack([np.interp(along, stops, [c[i] for c in colours]) for i in range(3)], -1).astype(np.float32)
+    channels = [np.interp(along, stops, channel) for channel in zip(*colours, strict=True)]
+    return np.stack(channels, -1).astype(np.float32)
 
 
 def fog(generator: np.random.Generator, height: int, width: int, cells: int) -> np.ndarray:
