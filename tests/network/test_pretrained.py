@@ -82,7 +82,7 @@ def test_frozen_stages_are_the_finest_and_depthwise_filters_stay() -> None:
         name for name in trained if name.startswith(("body.conv_stem", "body.blocks.0", "body.blocks.1"))
     ]
     assert {name.split(".")[2] for name in trained} == {"2", "3", "4"}
-    assert not [name for name in trained if name.endswith("conv_dw.weight")]
+    assert not [name for name in trained if "conv_dw" in name]
     trunk.freeze(0, depthwise=False)
     assert all(each.requires_grad for each in trunk.parameters())
 

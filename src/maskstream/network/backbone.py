@@ -180,10 +180,10 @@ class TimmTrunk(nn.Module):
             InputError: the network has no stages in a row, as timm's mobile networks have.
         """
         self.body.requires_grad_(True)
-        if depthwise:
+        if depthwise:  # with their biases: oneDNN computes the gradients of both, or of none
             for module in self.body.modules():
                 if isinstance(module, nn.Conv2d) and module.groups == module.in_channels > 1:
-                    module.weight.requires_grad_(False)
+                    module.requires_grad_(False)
         if not stride:
             return
         if not isinstance(getattr(self.body, "blocks", None), nn.Sequential):
@@ -207,7 +207,8 @@ class _StridedDepthwise(nn.Conv2d):
     """
 
     def forward(self, x: Tensor) -> Tensor:
-        if x.device.type == "cpu" and torch.is_autocast_enabled("cpu"):
+        goes_back = torch.is_grad_enabled() and (x.requires_grad or self.weight.requires_grad)
+        if goes_back and x.device.type == "cpu" and torch.is_autocast_enabled("cpu"):
             with torch.autocast("cpu", enabled=False):
                 return super().forward(x.float())
         return super().forward(x)
