@@ -16,11 +16,13 @@ ROOT = Path(__file__).parents[1]
 FLOORS = {
     1: {"datasets", "network", "video", "matte", "masks"},
     2: {"clips", "background", "runtime"},
-    3: {"training", "first_mask", "streaming"},
-    4: {"replacement", "scoring"},
-    5: {"live", "jobs", "judging"},
-    6: {"ablation"},
-    7: {"cli"},
+    3: {"training"},
+    4: {"adaptation"},
+    5: {"first_mask", "streaming"},
+    6: {"replacement", "scoring"},
+    7: {"live", "jobs", "judging"},
+    8: {"ablation"},
+    9: {"cli"},
 }
 #: Single files below all rooms, which import nothing of the house but one another.
 GROUND = {"_faces", "arrays", "drawn_clips", "errors", "files", "pictures", "plain_data", "tables"}

@@ -1,9 +1,9 @@
-"""Fine-tune a copy of a network on the frames of a clip that the user has marked, and keep it only if it gains.
+"""Fine-tune a copy of a network on the marked frames of a clip, and keep it only if it gains.
 
-Matching networks lose most where a clip shows what training did not; a few seconds on the clip's own objects
-bring much of it back (fine-tuning on the first frame: Caelles et al., OSVOS, CVPR 2017; on clips dreamt from
-it: Khoreva et al., Lucid Data Dreaming, IJCV 2019). Weights between the old and the new are tried as well, which
-forgets less (Wortsman et al., Robust fine-tuning, CVPR 2022).
+Matching networks lose most where a clip shows what training did not; a few seconds on the clip's own
+objects bring much of it back (fine-tuning on the first frame: Caelles et al., OSVOS, CVPR 2017; on clips
+dreamt from it: Khoreva et al., Lucid Data Dreaming, IJCV 2019). Weights between the old and the new ones are
+tried as well: they forget less (Wortsman et al., Robust fine-tuning of zero-shot models, CVPR 2022).
 """
 
 from __future__ import annotations
@@ -11,19 +11,19 @@ from __future__ import annotations
 import copy
 import time
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from maskstream.adaptation.config import AdaptConfig
 from maskstream.adaptation.dreams import Marked, dream_sampler
 from maskstream.adaptation.follow import returned
-from maskstream.data.clips import Clips
+from maskstream.arrays import Frame
+from maskstream.clips.samplers import Clips
 from maskstream.network.model import SegmentationNetwork
 from maskstream.training.config import TrainConfig
 from maskstream.training.rollout import rollout
@@ -37,15 +37,15 @@ class Stage(NamedTuple):
     """How far an adaptation is.
 
     Attributes:
-        done: share of the time, 0..1.
         step: training steps done.
-        seconds_left: estimate.
+        steps: how many there will be, an estimate; None before the first.
+        rate: steps a second; 0 before the first.
         loss: of the last step; NaN before the first.
     """
 
-    done: float
     step: int
-    seconds_left: float
+    steps: int | None
+    rate: float
     loss: float
 
 
@@ -82,7 +82,7 @@ def adapt_network(
     marked: Sequence[Marked],
     config: AdaptConfig | None = None,
     *,
-    way: Sequence[NDArray[np.uint8]] = (),
+    way: Sequence[Frame] = (),
     on_progress: Callable[[Stage], None] | None = None,
 ) -> Adapted:
     """Adapt a network to what is marked.
@@ -91,8 +91,8 @@ def adapt_network(
         network: stays as it is; the work is done on a copy, on its device.
         marked: the user's frames with their label maps, one or more.
         config: see ``AdaptConfig``.
-        way: frames ``(H, W, 3)`` of the clip in order, starting with ``marked[0]``'s own, that the candidates are
-            followed along and back; none: they are judged by dreamt clips alone.
+        way: frames ``(H, W, 3)`` of the clip in order, starting with ``marked[0]``'s own, along which each
+            candidate follows the objects and back; none: candidates are judged by dreamt clips alone.
         on_progress: told after each step.
 
     Raises:
@@ -144,7 +144,7 @@ class _Judge:
         network: SegmentationNetwork,
         marked: Sequence[Marked],
         config: AdaptConfig,
-        way: Sequence[NDArray[np.uint8]],
+        way: Sequence[Frame],
     ) -> None:
         self._device = next(network.parameters()).device
         self._marked, self._way = marked, way
@@ -163,7 +163,12 @@ class _Judge:
         with torch.no_grad(), _autocast(self._device):
             for clips in self._clips:
                 result = rollout(
-                    run, _moved(clips, self._device), self._config, truth=0.0, hard_share=1.0, generator=generator
+                    run,
+                    _moved(clips, self._device),
+                    self._config,
+                    truth=0.0,
+                    hard_share=1.0,
+                    generator=generator,
                 )
                 ious.append(float(result.iou))
         back = returned(run, self._marked[0], self._way) if len(self._way) > 1 else None
@@ -195,7 +200,8 @@ def _train(
         if config.steps:
             done = max(done, step / config.steps)
         if on_progress is not None:
-            on_progress(Stage(min(done, 1.0), step, max(0.0, (1 - done) * config.seconds), loss))
+            spent = max(time.monotonic() - start, 1e-6)
+            on_progress(Stage(step, max(step, round(step / done)) if step else None, step / spent, loss))
         if done >= 1:
             network.requires_grad_(False).eval()
             return step
@@ -228,6 +234,6 @@ def _moved(clips: Clips, device: torch.device) -> Clips:
     return Clips(clips.frames.to(device), clips.labels.to(device), clips.objects.to(device))
 
 
-def _autocast(device: torch.device):  # type: ignore[no-untyped-def]
+def _autocast(device: torch.device) -> AbstractContextManager[object]:
     """bfloat16 where it is quicker."""
     return torch.autocast(device.type, torch.bfloat16) if device.type in ("cpu", "cuda") else nullcontext()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from maskstream.data.clip_config import ClipConfig
+from maskstream.clips.clip_config import ClipConfig
 from maskstream.errors import InputError
 
 #: Clips dreamt from one still: the scene itself in motion, or its objects over the scene without them.
@@ -37,8 +37,8 @@ class AdaptConfig:
         batch: dreamt clips in a step.
         frames: of a dreamt clip.
         sides: of dreamt clips in pixels; each step has one of them.
-        truth: chance at the start that the true mask is remembered instead of the prediction; it falls to 0 by
-            the middle of the run.
+        truth: chance at the start that the true mask is remembered instead of the prediction; it falls to 0
+            by the middle of the run.
         train_trunk: whether the trunk is trained too; its features then change, which costs twice the time.
         shares: how much of the way from the old weights to the trained ones is tried; the best is kept.
         judged: dreamt clips, never trained on, that the old and the new weights are compared on.

@@ -1,4 +1,4 @@
-"""Training clips from a few marked frames alone: their objects cut out and set in motion over their own scene."""
+"""Training clips from a few marked frames alone: their objects cut out, in motion over their own scene."""
 
 from __future__ import annotations
 
@@ -10,15 +10,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from maskstream.data.clip_config import ClipConfig
-from maskstream.data.clips import ClipSampler
-from maskstream.data.tensors import ImageSet
+from maskstream.clips.clip_config import ClipConfig
+from maskstream.clips.samplers import ClipSampler
+from maskstream.clips.tensors import ImageSet
 from maskstream.errors import InputError
 
 SIDE = 320  #: that stills are squashed to
 _HOLE_GROWTH = 7  # pixels by which the hole that an object leaves is wider than the object
 _INPAINT_RADIUS = 4
-MOST_OBJECTS = 8  #: of a frame that appear together in a dreamt clip
 
 
 class Marked(NamedTuple):
@@ -48,7 +47,9 @@ def dream_sampler(marked: Sequence[Marked], config: ClipConfig, seed: int) -> Cl
     if not frames:
         raise InputError("nothing is marked to adapt to; give a frame with the mask of an object")
     stills = _image_set([(frame.frame, _renumbered(frame.label_map)) for frame in frames])
-    empty = _image_set([(_without_objects(frame), np.zeros(frame.frame.shape[:2], np.uint8)) for frame in frames])
+    empty = _image_set(
+        [(_without_objects(frame), np.zeros(frame.frame.shape[:2], np.uint8)) for frame in frames]
+    )
     return ClipSampler(stills, None, empty, config, torch.Generator().manual_seed(seed))
 
 
@@ -81,5 +82,5 @@ def _without_objects(marked: Marked) -> NDArray[np.uint8]:
     small = cv2.resize(marked.frame, size, interpolation=cv2.INTER_AREA)
     hole = cv2.resize((marked.label_map > 0).astype(np.uint8), size, interpolation=cv2.INTER_NEAREST)
     hole = cv2.dilate(hole, np.ones((_HOLE_GROWTH, _HOLE_GROWTH), np.uint8))
-    painted: NDArray[np.uint8] = cv2.inpaint(small, hole, _INPAINT_RADIUS, cv2.INPAINT_TELEA)
-    return painted
+    painted = cv2.inpaint(small, hole, _INPAINT_RADIUS, cv2.INPAINT_TELEA)
+    return painted.astype(np.uint8, copy=False)

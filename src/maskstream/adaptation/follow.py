@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import cv2
 import numpy as np
@@ -54,7 +55,7 @@ def follow(network: SegmentationNetwork, frames: Sequence[Tensor], masks: Tensor
     """
     entries: list[MemoryEntry] = []
     features = network.encode(frames[0])
-    for before, after in zip(frames, frames[1:], strict=False):
+    for before, after in pairwise(frames):
         others = (masks.sum(0, keepdim=True) - masks).clamp(0, 1)
         entries.append(network.memorize(before, features, masks[:, None], others[:, None]))
         entries = [entries[0], *entries[1:][-_KEPT:]]

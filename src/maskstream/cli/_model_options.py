@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
+from maskstream.cli._option_types import seconds
+
 if TYPE_CHECKING:
     from maskstream.streaming.options import SegmenterOptions
 
@@ -12,7 +14,11 @@ if TYPE_CHECKING:
 def add_model_arguments(parser: argparse._ActionsContainer) -> None:
     """Declare them, in a parser or a group of one."""
     networks = parser.add_mutually_exclusive_group()
-    networks.add_argument("--model", default="live", help="name of a network, or an exported folder (live)")
+    networks.add_argument(
+        "--model",
+        default="live",
+        help="name of a network, an exported folder, or weights (.safetensors) (live)",
+    )
     networks.add_argument(
         "--models", nargs="+", metavar="MODEL", help="several; the mean of what they say counts"
     )
@@ -35,6 +41,15 @@ def add_model_arguments(parser: argparse._ActionsContainer) -> None:
         metavar="1.0,1.25,1.5",
         help="run at these multiples of the size, and take the mean",
     )
+    parser.add_argument(
+        "--adapt",
+        type=seconds,
+        metavar="30s",
+        help="first adapt the network to what is marked, for so long (needs the train extra)",
+    )
+    parser.add_argument(
+        "--adapt-save", metavar="FILE", help="keep the adapted weights (.safetensors), for --model"
+    )
     parser.add_argument("--flip", action="store_true", help="run on mirrored frames too, and take the mean")
 
 
@@ -51,6 +66,8 @@ def segmenter_options(args: argparse.Namespace) -> SegmenterOptions:
         args.window,
         tuple(args.scales),
         args.flip,
+        args.adapt,
+        args.adapt_save,
     )
 
 

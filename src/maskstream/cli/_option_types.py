@@ -69,3 +69,15 @@ def add_scoring_arguments(parser: argparse._ActionsContainer) -> None:
         metavar="META.JSON",
         help="YouTube-VOS: of the training split, to tell seen categories (train/meta.json beside the split)",
     )
+
+
+def seconds(text: str) -> float:
+    """A time: ``30``, ``30s``, ``1.5m``."""
+    number, factor = (text[:-1], 60) if text.endswith("m") else (text.removesuffix("s"), 1)
+    try:
+        value = float(number) * factor
+    except ValueError:
+        value = 0.0
+    if not 0 < value < 1e6:
+        raise argparse.ArgumentTypeError(f"{text!r}: give a time, as 30s or 2m")
+    return value

@@ -17,6 +17,7 @@ T = TypeVar("T")
 PLAIN_SECONDS = 10.0  #: between two plain lines
 #: What phases of jobs are called; of others nothing is shown.
 LABELS = {
+    "adapt": "adapting",
     "backward": "segmenting",
     "forward": "segmenting",
     "draw": "drawing",

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
 
-from maskstream.jobs.progress import Meter, OnProgress, Phase
+from maskstream.jobs.progress import Meter, OnProgress, Phase, Progress
 
 _POLL_SECONDS = 0.1  #: how soon a paused job notices Ctrl-C
 
@@ -68,6 +68,11 @@ class Job:
     def meter(self, phase: Phase, total: int | None, done: int = 0) -> Meter:
         """What counts the frames of a phase, for the work itself."""
         return Meter(self._on_progress, phase, total, done)
+
+    def tell(self, phase: Phase, done: int, total: int | None, rate: float) -> None:
+        """Tell of work that isn't counted in frames; see `Progress`."""
+        if self._on_progress is not None:
+            self._on_progress(Progress(phase, None, done, total, rate))
 
     def stay(self) -> None:
         """Stay here while the job is paused.

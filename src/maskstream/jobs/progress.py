@@ -12,6 +12,7 @@ class Phase(StrEnum):
     """What a job is doing."""
 
     DETECT = "detect"  #: looking for the subject
+    ADAPT = "adapt"  #: fine-tuning the network on what is marked; training steps are counted, not frames
     BACKWARD = "backward"  #: following objects towards the first frame
     FORWARD = "forward"  #: following objects towards the last frame
     DRAW = "draw"  #: writing what is made from frames and label maps together

@@ -20,6 +20,7 @@ from maskstream.background.compositor import CompositeConfig
 from maskstream.background.options import BackgroundOptions
 from maskstream.errors import InputError
 from maskstream.first_mask.box import Box
+from maskstream.jobs.adapting import KEPT, JobSegmenters
 from maskstream.jobs.checkpoint import AGAIN, Checkpoint, digest, pictures_in, resumable_error
 from maskstream.jobs.frames import FrameRange, check_all_came, check_frame_size, check_names
 from maskstream.jobs.interrupts import interrupts_wait, retold
@@ -267,14 +268,16 @@ class ReplaceJob(Job):
             background = None
             if not options.background.is_transparent:
                 background = stack.enter_context(closing(options.background.open()))
+            made = JobSegmenters(self, options.segmenter, task.info, options.frames, task.masks)
+            kept = task.outputs.part / KEPT if resume else None
             replacer = BackgroundReplacer(
-                (self._segmenters or options.segmenter.load())() if task.masks else None,
+                (self._segmenters or made.load(kept))() if task.masks else None,
                 background,
                 kept=task.kept,
                 matte=options.matte,
                 composite=options.composite,
             )
-            count = _ReplaceRun(self, task, replacer).run(resume)
+            count = _ReplaceRun(self, task, replacer, made.keep).run(resume)
         return JobResult(count, tuple(task.outputs.all))
 
     def _check_label_maps(self) -> None:
@@ -319,11 +322,18 @@ class ReplaceJob(Job):
 class _ReplaceRun:
     """Frames of a job through the pipeline, and what is saved on the way."""
 
-    def __init__(self, job: ReplaceJob, task: _Task, replacer: BackgroundReplacer) -> None:
+    def __init__(
+        self,
+        job: ReplaceJob,
+        task: _Task,
+        replacer: BackgroundReplacer,
+        keep_network: Callable[[Path], None],
+    ) -> None:
         options = job.options
         self._job, self._options = job, options
         self._info, self._masks, self._outputs = task.info, task.masks, task.outputs
         self._frames, self._replacer = options.frames, replacer
+        self._keep_network = keep_network
         self._label_maps = None if options.label_maps is None else Path(options.label_maps)
         self._saves = not task.outputs.files
         looks = {"background", "matte", "composite", "keep", "drop", "label_maps", "frames"}
@@ -362,6 +372,7 @@ class _ReplaceRun:
             for folder in self._outputs.folders:
                 self._checkpoint.check_pictures(self._unfinished(folder), self._counts(note["last"]))
             return note["done"], note["last"], note["count"]
+        self._keep_network(self._checkpoint.part)
         if self._outputs.folders:
             try:
                 for path in self._outputs.folders:

@@ -17,6 +17,7 @@ from PIL import Image
 from maskstream.arrays import Frame, LabelMap
 from maskstream.errors import InputError
 from maskstream.first_mask.box import Box
+from maskstream.jobs.adapting import KEPT, JobSegmenters
 from maskstream.jobs.checkpoint import AGAIN, Checkpoint, digest, pictures_in, resumable_error
 from maskstream.jobs.frames import FrameRange, check_all_came, check_frame_size, check_names
 from maskstream.jobs.interrupts import interrupts_wait, retold
@@ -244,20 +245,28 @@ class SegmentJob(Job):
             self.check(resume=resume)
         task = self._task
         assert task is not None
-        segmenters = self._segmenters or self.options.segmenter.load()
+        made = JobSegmenters(self, self.options.segmenter, task.info, self.options.frames, task.masks)
+        kept = task.outputs.part / KEPT if resume else None
+        segmenters = self._segmenters or made.load(kept)
         if min(task.masks) > self.options.frames.start and not self.options.backward:
             logger.info(
                 "frames before the first mask (%d) stay empty; `backward=True` goes back from it",
                 min(task.masks),
             )
-        count = _SegmentRun(self, task, segmenters).run(resume)
+        count = _SegmentRun(self, task, segmenters, made.keep).run(resume)
         return JobResult(count, tuple(task.outputs.all))
 
 
 class _SegmentRun:
     """The passes of a job over its frames, and what is saved between them."""
 
-    def __init__(self, job: SegmentJob, task: _Task, segmenters: Callable[[], Segmenter]) -> None:
+    def __init__(
+        self,
+        job: SegmentJob,
+        task: _Task,
+        segmenters: Callable[[], Segmenter],
+        keep_network: Callable[[Path], None],
+    ) -> None:
         options = job.options
         self._job, self._info, self._outputs = job, task.info, task.outputs
         self._frames = options.frames
@@ -267,6 +276,7 @@ class _SegmentRun:
         self._backward = options.backward and self._last_first > self._frames.start
         self._first = min(task.masks) if self._backward else self._frames.start
         self._make_segmenter, self._segmenter = segmenters, segmenters()
+        self._keep_network = keep_network
         identity = {
             **options.segmenter.identity(),
             "frames": asdict(self._frames),
@@ -309,6 +319,7 @@ class _SegmentRun:
                 return phase, last
             phase = Phase.BACKWARD if self._backward else Phase.FORWARD
             self._folder.mkdir(parents=True)
+            self._keep_network(self._checkpoint.part)
             self._save(phase, None)
         except InputError:
             self._checkpoint.close()

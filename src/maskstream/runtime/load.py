@@ -38,9 +38,9 @@ def load_model(
     """Load a network.
 
     Args:
-        name_or_path: a shipped network's name, the folder of an exported one, or, with ``runtime="torch"``, a
-            ``.safetensors`` of this project or a published STM ``.pth``.
-        runtime: ``"onnx"`` (default, no torch needed) or ``"torch"``.
+        name_or_path: a shipped network's name, the folder of an exported one, or weights: a ``.safetensors``
+            of this project or a published STM ``.pth``.
+        runtime: ``"onnx"`` (default, no torch needed) or ``"torch"``, which weights always run in.
         threads: for the CPU; None: one a core, at most four with ONNX Runtime.
         device: ``"cpu"``, ``"cuda"``, ``"coreml"`` (ONNX Runtime; None: the CPU) or ``"cpu"``, ``"cuda"``,
             ``"mps"`` (torch; None: the best there is).
@@ -49,7 +49,7 @@ def load_model(
     Raises:
         InputError: there is no such network or device, or the runtime is not installed.
     """
-    if runtime == "torch":
+    if runtime == "torch" or Path(name_or_path).suffix in CHECKPOINT_SUFFIXES:
         return _load_torch(Path(name_or_path), threads, device, half_memory)
     if runtime != "onnx":
         raise InputError(f"unknown runtime {runtime!r}; choose onnx or torch")
@@ -57,8 +57,6 @@ def load_model(
         raise InputError("memory in half precision is for the torch runtime; choose that, or leave it out")
     if device is not None and device not in ONNX_PROVIDERS:
         raise InputError(f"device {device!r} is unknown to ONNX Runtime; choose {', '.join(ONNX_PROVIDERS)}")
-    if Path(name_or_path).suffix in CHECKPOINT_SUFFIXES:
-        raise InputError(f"{name_or_path}: is for the torch runtime; choose that, or export it to ONNX first")
     from maskstream.runtime.onnx import OnnxRuntime
 
     return OnnxRuntime(locate(name_or_path), threads, ONNX_PROVIDERS[device or "cpu"])

@@ -67,6 +67,7 @@ class OnnxRuntime:
         available = ort.get_available_providers()
         if missing := [name for name in providers if name not in available]:
             raise InputError(f"ONNX Runtime here has no {missing[0]}; it has {', '.join(available)}")
+        self.folder = folder
         self.info = ModelInfo.read(folder)
         self.threads = threads or default_threads()
         self._encode = _Graph(folder / "encode.onnx", self.threads, providers)

@@ -11,6 +11,7 @@ import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple
@@ -18,7 +19,7 @@ from urllib.parse import quote
 
 import numpy as np
 
-from maskstream.arrays import LabelMap
+from maskstream.arrays import Frame, LabelMap
 from maskstream.datasets.readers import read_rgb
 from maskstream.datasets.sequences import ALL_FRAMES, Protocol, SequenceFiles, SequenceSet
 from maskstream.errors import InputError
@@ -27,6 +28,7 @@ from maskstream.masks.palette import present_ids, write_label_map
 from maskstream.plain_data import read_json
 from maskstream.scoring.attention import AttentionRecorder, spatial_constraint
 from maskstream.scoring.score_folder import read_map
+from maskstream.streaming.adapting import AdaptingSegmenter
 from maskstream.streaming.segmentation import Segmenter
 
 MakeSegmenter = Callable[[], Segmenter]
@@ -34,6 +36,7 @@ MakeSegmenter = Callable[[], Segmenter]
 SETTINGS = "settings.json"
 ABOUT = ".about"  #: what is known of each sequence beside its label maps
 UNFINISHED = ".unfinished"
+WAY_FRAMES = 12  #: of a sequence that adapted networks are judged on
 ZIP_DATE = (1980, 1, 1, 0, 0, 0)  #: the same files make the same zip
 
 
@@ -161,6 +164,8 @@ class SequenceWork:
         """
         self.load_once()
         segmenter = _LOADED[self.key]()
+        if isinstance(segmenter, AdaptingSegmenter):
+            segmenter.look_ahead = partial(way_of, sequence)
         wanted = sequence.listed_frames if self.subset == ALL_FRAMES else sequence.images.keys()
         given = GivenMasks(sequence, self.protocol)
         seconds = []
@@ -192,6 +197,15 @@ class SequenceWork:
         if self.key not in _LOADED:
             _LOADED.clear()
             _LOADED[self.key] = self.load()
+
+
+def way_of(sequence: SequenceFiles) -> list[Frame]:
+    """Some frames of a sequence from its first mask on, evenly spread."""
+    frames = [frame for frame in sorted(sequence.images) if frame >= min(sequence.masks)]
+    every = max(1, len(frames) // WAY_FRAMES)
+    return [
+        read_rgb(sequence.images[frame], f"{sequence.name}/{frame}") for frame in frames[::every][:WAY_FRAMES]
+    ]
 
 
 _LOADED: dict[str, MakeSegmenter] = {}

@@ -34,6 +34,12 @@ class GivenMasks:
         total: Floats = np.minimum(self.masks.sum(0, dtype=np.float32), 1)
         return total
 
+    @property
+    def label_map(self) -> NDArray[np.int32]:
+        """``(H, W)`` ids: of the mask that has most of a pixel, 0 where none has half of it."""
+        firm = np.where(self.masks.max(0) >= 0.5, self.masks.argmax(0) + 1, 0)
+        return np.array([0, *self.ids], np.int32)[firm]
+
     def resized(self, height: int, width: int, part: tuple[slice, slice] = np.s_[:, :]) -> Floats:
         """``(N, height, width)`` soft masks: how much of each pixel's area is the object.
 

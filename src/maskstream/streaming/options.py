@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
 
+from maskstream.adaptation.needs import check_installed
 from maskstream.errors import InputError
 from maskstream.runtime import load
+from maskstream.runtime.protocol import Runtime
+from maskstream.streaming.adapting import AdaptingSegmenter
 from maskstream.streaming.ensemble import EnsembleSegmenter
 from maskstream.streaming.segmentation import Segmenter
 from maskstream.streaming.segmenter import VideoSegmenter
@@ -28,6 +31,8 @@ class SegmenterOptions:
         window: show the network a window so many times as large as the objects; 0: none; None: its default.
         scales: run at these multiples of the size, and take the mean.
         flip: run on mirrored frames too, and take the mean.
+        adapt: first adapt the network to the frames that are marked, for so many seconds; None: don't.
+        adapt_save: file (``.safetensors``) for the adapted weights; None: they are not kept.
 
     Example:
         >>> SegmenterOptions(size=480, threads=2).models
@@ -42,17 +47,36 @@ class SegmenterOptions:
     window: float | None = None
     scales: tuple[float, ...] = (1.0,)
     flip: bool = False
+    adapt: float | None = None
+    adapt_save: str | None = None
 
-    def load(self) -> Callable[[], Segmenter]:
+    def load_models(self) -> list[Runtime]:
+        """Load the networks.
+
+        Raises:
+            InputError: there is no such network or device, the runtime is not installed, or several are to be
+                adapted.
+        """
+        self._check_models()
+        return [load.load_model(name, self.runtime, self.threads, self.device) for name in self.models]
+
+    def load(self, models: Sequence[Runtime] = ()) -> Callable[[], Segmenter]:
         """Load the networks once, and return what makes fresh segmenters of them, one for each video.
+
+        Args:
+            models: networks that are loaded already; none: they are loaded here.
 
         Raises:
             InputError: there is no such network, device, size or scale, or the runtime is not installed.
         """
-        self._check_models()
-        models = [load.load_model(name, self.runtime, self.threads, self.device) for name in self.models]
+        adapts = self.adapt is not None and not models  # those that are given have been adapted
+        models = models or self.load_models()
 
         def make() -> Segmenter:
+            if adapts:
+                segmenter = AdaptingSegmenter(models[0], size=self.size, window=self.window)
+                segmenter.seconds = self.adapt or segmenter.seconds
+                return segmenter
             if len(models) == 1 and self.scales == (1,) and not self.flip:
                 return VideoSegmenter(models[0], self.size, window=self.window)
             return EnsembleSegmenter.of(models, self.scales, self.flip, self.size, window=self.window)
@@ -64,7 +88,7 @@ class SegmenterOptions:
         """What results depend on, as plain data: a resumed run must have it in common."""
         self._check_models()
         files = [path for name in self.models for path in _files_of(load.locate(name))]
-        free = ("models", "device", "threads")  # results don't depend on these
+        free = ("models", "device", "threads", "adapt_save")  # results don't depend on these
         settings = {name: value for name, value in asdict(self).items() if name not in free}
         return {"version": version("maskstream"), **settings, "network": stamps(files)}
 
@@ -73,6 +97,15 @@ class SegmenterOptions:
             raise InputError("`models`: is empty; name one network or more")
         if twice := [name for name in self.models if self.models.count(name) > 1]:
             raise InputError(f"`models`: {twice[0]} is given twice; give it once")
+        if self.adapt is None and self.adapt_save is not None:
+            raise InputError("`adapt_save`: nothing is adapted; give `adapt` too")
+        if self.adapt is None:
+            return
+        if len(self.models) > 1 or self.scales != (1,) or self.flip:
+            raise InputError(
+                "`adapt`: is for one network at one scale; leave `scales`, `flip` and others out"
+            )
+        check_installed()
 
 
 def stamps(paths: Iterable[Path]) -> list[tuple[str, int, int]]:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from time import perf_counter
-from typing import Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -28,8 +28,13 @@ from maskstream.streaming.objects import (
 from maskstream.streaming.segmentation import Prediction, Segmentation, Timing
 from maskstream.streaming.window import WHOLE, Window, around, boxes, moved
 
+if TYPE_CHECKING:
+    from maskstream.adaptation.adapt import Adapted, Stage
+    from maskstream.adaptation.dreams import Marked
+
 Result = TypeVar("Result")
 
+_MOST_MARKED = 8  # frames that a network is adapted to, the first one and the latest
 _SEARCH_EVERY = 5  # frames; how often the whole frame is searched for an object that is lost
 
 
@@ -124,6 +129,7 @@ class VideoSegmenter:
         self._policy = policy or MemoryPolicy.of(self._runtime.info)
         self._groups: list[_Group] = []
         self._last: _Seen | None = None
+        self._marked: list[Marked] = []
         self._geometry: Geometry | None = None
         self._frame_index = -1
         self._seconds: dict[str, float] = {}
@@ -242,6 +248,59 @@ class VideoSegmenter:
         self._groups = groups
         return Segmentation(prediction, self._frame_index, self._timing(start))
 
+    def adapt(
+        self,
+        frame: Frame,
+        masks: ArrayLike,
+        ids: Sequence[int] | int | None = None,
+        *,
+        seconds: float = 30.0,
+        way: Sequence[Frame] = (),
+        on_progress: Callable[[Stage], None] | None = None,
+    ) -> Adapted:
+        """Fine-tune the network on a frame with masks, and on those of earlier calls; needs the train extra.
+
+        The frame takes no place in time, and its masks become no reference: give them to ``step`` or
+        ``add_reference`` as well. What is remembered is memorised anew by the adapted network, from the
+        reference frames and the last one. If nothing is gained, the network stays what it was.
+
+        Args:
+            frame: ``(H, W, 3)`` RGB uint8.
+            masks: as in ``step``.
+            ids: as in ``step``.
+            seconds: of training; a few more are needed to judge what it brought.
+            way: some ten frames of the clip in order, from the first call's on: weights that lose the objects
+                on the way there and back are not kept.
+            on_progress: told after each training step.
+
+        Returns:
+            What was gained, and the network (``maskstream.network.checkpoints.save`` writes it).
+
+        Raises:
+            InputError: as in ``step``; nothing is marked; the train extra is not installed, or the network
+                comes without weights that can be trained.
+        """
+        from maskstream.adaptation.needs import check_installed
+
+        check_installed()
+        from maskstream.adaptation.config import AdaptConfig
+        from maskstream.adaptation.dreams import Marked
+        from maskstream.adaptation.runtimes import adapt_runtime
+
+        given = self._parse(frame, masks, ids)
+        assert given is not None
+        marked = [*self._marked, Marked(frame.copy(), given.label_map)]
+        marked = marked[:1] + marked[1:][1 - _MOST_MARKED :]
+        runtime, adapted = adapt_runtime(
+            self._runtime, marked, AdaptConfig(seconds), way=way, on_progress=on_progress
+        )
+        self._marked = marked
+        if adapted.kept:
+            self._runtime = runtime
+            if self._groups and self._geometry is not None:
+                self._memorize_anew(self._geometry)
+        return adapted
+
     def remove(self, ids: Iterable[int] | int) -> None:
         """Forget objects and free their memory. An id may be given again later, as a new object.
 
@@ -262,8 +321,9 @@ class VideoSegmenter:
             self._last = None
 
     def reset(self) -> None:
-        """Forget everything, as if no frame had been seen."""
+        """Forget everything, as if no frame had been seen; an adapted network stays."""
         self._groups = []
+        self._marked = []
         self._last = None
         self._geometry = None
         self._frame_index = -1
