@@ -110,7 +110,7 @@ def test_what_is_no_network_is_said_in_one_line(network: Path) -> None:
     refused("no such network; shipped are: ", "nonesuch")
     refused("no such network", network / "absent")
     refused("no model.json", network.parent)
-    refused("for the torch runtime", "weights.safetensors")
+    refused("no such file", "weights.safetensors")
     refused("unknown runtime 'tpu'", network, runtime="tpu")
     refused("device 'abacus'", network, device="abacus")
     refused("ONNX Runtime here has no CUDA", network, device="cuda")

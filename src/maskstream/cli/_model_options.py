@@ -11,8 +11,13 @@ if TYPE_CHECKING:
     from maskstream.streaming.options import SegmenterOptions
 
 
-def add_model_arguments(parser: argparse._ActionsContainer) -> None:
-    """Declare them, in a parser or a group of one."""
+def add_model_arguments(parser: argparse._ActionsContainer, *, keeps: bool = True) -> None:
+    """Declare them, in a parser or a group of one.
+
+    Args:
+        parser: which.
+        keeps: whether what is adapted may be kept.
+    """
     networks = parser.add_mutually_exclusive_group()
     networks.add_argument(
         "--model",
@@ -47,9 +52,10 @@ def add_model_arguments(parser: argparse._ActionsContainer) -> None:
         metavar="30s",
         help="first adapt the network to what is marked, for so long (needs the train extra)",
     )
-    parser.add_argument(
-        "--adapt-save", metavar="FILE", help="keep the adapted weights (.safetensors), for --model"
-    )
+    if keeps:
+        parser.add_argument(
+            "--adapt-save", metavar="FILE", help="keep the adapted weights (.safetensors), for --model"
+        )
     parser.add_argument("--flip", action="store_true", help="run on mirrored frames too, and take the mean")
 
 
@@ -67,7 +73,7 @@ def segmenter_options(args: argparse.Namespace) -> SegmenterOptions:
         tuple(args.scales),
         args.flip,
         args.adapt,
-        args.adapt_save,
+        getattr(args, "adapt_save", None),
     )
 
 

@@ -38,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--report", action="store_true", help="write a page: <output>/report/index.html")
     add_scoring_arguments(parser)
-    add_model_arguments(parser.add_argument_group("model"))
+    add_model_arguments(parser.add_argument_group("model"), keeps=False)
     sharing = parser.add_argument_group("sharing the work")
     sharing.add_argument("--workers", type=int, default=1, metavar="N", help="processes, a sequence each (1)")
     sharing.add_argument(

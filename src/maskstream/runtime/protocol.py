@@ -41,6 +41,11 @@ def as_numpy(tensor: Any) -> NDArray[Any]:
     return np.array(tensor.cpu() if hasattr(tensor, "cpu") else tensor)
 
 
+def like_numpy(array: NDArray[Any], tensor: Any) -> Any:
+    """An array as whatever ``tensor`` is, on the same device."""
+    return array if isinstance(tensor, np.ndarray) else tensor.new_tensor(array)
+
+
 @dataclass(frozen=True)
 class ModelInfo:
     """What is to be known of a network before it is run; ``model.json`` beside exported graphs.

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from maskstream.arrays import Floats
 from maskstream.errors import InputError
-from maskstream.runtime.protocol import Memory, MemoryEntry, ModelInfo, Tensor, as_numpy
+from maskstream.runtime.protocol import Memory, MemoryEntry, ModelInfo, Tensor, as_numpy, like_numpy
 
 Allocate = Callable[[tuple[int, ...]], Tensor]
 
@@ -203,9 +203,11 @@ class MemoryBank:
             if is_reference:
                 reference = Reference(*(arrays[f"{place}.{field}"] for field in ("frame", "masks", "others")))
             self._slots[place] = _Slot(frame_index, reference)
+        own = self._allocate((1,))
+        tensors = {name: like_numpy(arrays[name], own) for name in Memory._fields if name in arrays}
         for place in range(len(arrays.get("key", ()))):
-            shrinkage = arrays["shrinkage"][place] if "shrinkage" in arrays else None
-            self._write(place, MemoryEntry(arrays["key"][place], shrinkage, arrays["value"][place]))
+            shrinkage = tensors["shrinkage"][place] if "shrinkage" in tensors else None
+            self._write(place, MemoryEntry(tensors["key"][place], shrinkage, tensors["value"][place]))
         return self
 
     @property
