@@ -5,7 +5,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from drawn_job_clip import names, tree
 
 torch = pytest.importorskip("torch", reason="needs the train extra")
 
@@ -18,6 +17,7 @@ from maskstream.jobs.progress import Phase  # noqa: E402
 from maskstream.jobs.segment import SegmentJob, SegmentOptions  # noqa: E402
 from maskstream.streaming.options import SegmenterOptions  # noqa: E402
 from maskstream.streaming.segmenter import VideoSegmenter  # noqa: E402
+from tests.helpers.drawn_job_clip import names, tree  # noqa: E402
 
 pytestmark = pytest.mark.torch
 
