@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[1]
 
 FLOORS = {
     1: {"datasets", "network", "video", "matte", "masks"},
-    2: {"clips", "background", "runtime"},
+    2: {"clips", "rendering", "background", "runtime"},
     3: {"training"},
     4: {"adaptation"},
     5: {"first_mask", "streaming"},
@@ -40,6 +40,7 @@ WITHOUT_TORCH = {
     "jobs",
     "datasets",
     "scoring",
+    "rendering",
 }
 TRAINS_ANYWHERE = {"network", "datasets", "clips", "training"}
 #: What runs networks while or after they train.

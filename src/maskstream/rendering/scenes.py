@@ -25,6 +25,7 @@ ROBOTS = (
 )  #: of PyBullet's own, with their sizes in metres  # fmt: skip
 MESHES = ("duck.obj", "teddy2_VHACD_CHs.obj", "bunny.obj")
 RANDOM_MESHES = 1000
+_FARTHEST_ORBIT = 0.6  #: radians of a clip, so that the photograph behind isn't seen from the side
 
 #: Kinds of bodies, and how often each is drawn.
 KINDS: dict[str, tuple[float, Callable[[Generator], Body]]] = {
@@ -124,7 +125,7 @@ def draw_scene(photographs: Photographs, config: RenderConfig, rng: Generator) -
     actors = _set_in_motion(cast, stage, config, rng)
     eye, target, roll = _camera_work(actors[0], stage, config, rng)
     place = photographs.place(rng)
-    floor = photographs.surface("any", rng) if on_floor and rng.random() < 0.4 else None
+    floor = photographs.ground(rng) if on_floor and rng.random() < 0.4 else None
     return Scene(
         actors=tuple(actors),
         eye=eye,
@@ -298,6 +299,7 @@ def _camera_work(
     climb = rng.uniform(0.03, 0.4) if stage.on_floor else rng.uniform(-0.3, 0.3)
     side = rng.normal(0, 0.1)
     orbit = rng.normal(0, float(rng.choice(config.orbits))) * rng.choice([0.3, 1.0])
+    orbit = np.clip(orbit, -_FARTHEST_ORBIT / stage.length, _FARTHEST_ORBIT / stage.length)
     dolly = rng.normal(0, 0.12)
     follow = float(rng.choice([0.0, 0.0, 0.5, 0.9]))
     shake = float(rng.choice(config.shakes))

@@ -121,7 +121,8 @@ class Camera:
         corners[:3, 0], corners[:3, 1], corners[:3, 2], corners[3, 2] = first, second, origin, 1
         x, y, _, w = self.projection @ self.view @ corners
         height, width = size
-        return np.stack([(x + w) / 2 * width - w / 2, (w - y) / 2 * height - w / 2, w])
+        # The renderer has its samples at the pixels' left lower corners.
+        return np.stack([(x + w) / 2 * width, (w - y) / 2 * height - w, w])
 
 
 @dataclass(frozen=True)

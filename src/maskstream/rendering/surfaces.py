@@ -72,6 +72,18 @@ class Photographs:
             picture = _bytes(shade)
         return picture
 
+    def ground(self, rng: Generator) -> Frame:
+        """What the floor is covered with, ``(s, s, 3)`` RGB: the lower part of a photograph, often softened."""
+        if rng.random() < 0.25:
+            return self.surface("any", rng)
+        picture = self.place(rng)
+        lower = picture[picture.shape[0] // 2 :]
+        side = int(min(lower.shape[:2]) * rng.uniform(0.6, 1.0))
+        left = int(rng.integers(0, lower.shape[1] - side + 1))
+        found = _square(lower[-side:, left : left + side])
+        flat = rng.uniform(0.0, 0.6)  # less contrast, as ground has
+        return _bytes(found * (1 - flat) + found.reshape(-1, 3).mean(0) * flat)
+
     def _crop(self, rng: Generator) -> Frame:
         """A square from inside an object, else from anywhere."""
         image, labels = self._loaded(self._things or self._places, rng)
