@@ -73,7 +73,7 @@ class Photographs:
         return picture
 
     def ground(self, rng: Generator) -> Frame:
-        """What the floor is covered with, ``(s, s, 3)`` RGB: the lower part of a photograph, often softened."""
+        """What the floor is covered with, ``(s, s, 3)`` RGB: mostly the lower part of a photograph."""
         if rng.random() < 0.25:
             return self.surface("any", rng)
         picture = self.place(rng)
