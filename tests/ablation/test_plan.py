@@ -155,7 +155,7 @@ def drawn_video(seed, frames=5):
 def ablation(folder, plan=PLAN, *, seeds=(0,), videos=(1,), load=None, **options):
     from maskstream.ablation.experiments import Ablation
     from maskstream.clips.packing import pack_videos
-    from maskstream.training.loop import TrainingData
+    from maskstream.training.follow import TrainingData
 
     def data():
         return TrainingData(None, pack_videos([drawn_video(0)], 48, 64), None)
@@ -224,7 +224,7 @@ def test_what_cannot_be_gone_on_with_or_scored_is_refused(tmp_path):
 
 @pytest.mark.torch
 def test_an_interrupted_training_goes_on_to_the_same_scores(tmp_path, monkeypatch):
-    from maskstream.training.loop import Trainer
+    from maskstream.training.follow import Trainer
 
     only = ["stm"]
     ablation(tmp_path / "whole").run(only)

@@ -10,7 +10,7 @@ from maskstream.clips.tensors import ImageSet, VideoSet
 from maskstream.drawn_clips import draw_clip
 from maskstream.network.config import NetworkConfig
 from maskstream.training.config import Stage, TrainConfig
-from maskstream.training.loop import TrainingData
+from maskstream.training.follow import TrainingData
 
 LIGHT = NetworkConfig(
     name="tiny",

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from maskstream.training.loop import Trainer
+from maskstream.training.follow import Trainer
 from tests.helpers.tiny_training import LIGHT, RUN, drawn_data
 
 torch.set_num_threads(1)

@@ -10,7 +10,8 @@ torch = pytest.importorskip("torch", reason="needs the train extra")
 
 from maskstream.errors import InputError  # noqa: E402
 from maskstream.training.config import SubjectTrainConfig  # noqa: E402
-from maskstream.training.loop import SubjectData, SubjectTrainer, Trainer  # noqa: E402
+from maskstream.training.find import SubjectData, SubjectTrainer  # noqa: E402
+from maskstream.training.follow import Trainer  # noqa: E402
 from maskstream.training.subject_loss import subject_loss  # noqa: E402
 from tests.helpers.tiny_subjects import TINY  # noqa: E402
 from tests.helpers.tiny_training import LIGHT, RUN, drawn_data  # noqa: E402

@@ -13,8 +13,9 @@ torch = pytest.importorskip("torch", reason="needs the train extra")
 from maskstream.errors import InputError  # noqa: E402
 from maskstream.network import checkpoints  # noqa: E402
 from maskstream.network.model import SegmentationNetwork  # noqa: E402
-from maskstream.training import loop  # noqa: E402
-from maskstream.training.loop import STATE, WEIGHTS, Trainer  # noqa: E402
+from maskstream.training import follow  # noqa: E402
+from maskstream.training.follow import Trainer  # noqa: E402
+from maskstream.training.loop import STATE, WEIGHTS  # noqa: E402
 from maskstream.training.rollout import RolloutResult, rollout  # noqa: E402
 from tests.helpers.tiny_training import FULL, LIGHT, RUN, STAGES, drawn_clips, drawn_data  # noqa: E402
 
@@ -174,7 +175,7 @@ def test_a_step_whose_gradient_is_not_finite_is_skipped(data, tmp_path, monkeypa
         result = rollout(*arguments, **options)
         return RolloutResult(result.loss * float("nan"), result.iou)
 
-    monkeypatch.setattr(loop, "rollout", broken)
+    monkeypatch.setattr(follow, "rollout", broken)
     trainer = Trainer(LIGHT, data, replace(RUN, steps=1), tmp_path)
     before = {name: p.detach().clone() for name, p in trainer.network.named_parameters()}
     trainer.run()

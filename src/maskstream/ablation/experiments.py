@@ -29,7 +29,8 @@ from maskstream.network import checkpoints
 from maskstream.plain_data import from_plain, read_json
 from maskstream.runtime.pytorch import TorchRuntime, info_for
 from maskstream.streaming.ensemble import EnsembleSegmenter
-from maskstream.training.loop import WEIGHTS, Trainer, TrainingData
+from maskstream.training.follow import Trainer, TrainingData
+from maskstream.training.loop import WEIGHTS
 
 logger = logging.getLogger(__name__)
 

@@ -18,7 +18,9 @@ from maskstream.network.presets import preset
 from maskstream.network.subject_config import SubjectConfig
 from maskstream.plain_data import read_json
 from maskstream.training.config import RunConfig, SubjectTrainConfig, TrainConfig
-from maskstream.training.loop import WEIGHTS, SubjectTrainer, Trainer
+from maskstream.training.find import SubjectTrainer
+from maskstream.training.follow import Trainer
+from maskstream.training.loop import WEIGHTS
 from maskstream.training.packed import packed, packed_subjects
 
 Config = TypeVar("Config", bound=RunConfig)

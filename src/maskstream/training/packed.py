@@ -10,7 +10,8 @@ from maskstream.clips.tensors import ImageSet
 from maskstream.datasets.readers import LabelledImage
 from maskstream.datasets.sources import STILL_SIZE, VIDEO_SIZE, TrainingSources
 from maskstream.errors import InputError
-from maskstream.training.loop import SubjectData, TrainingData
+from maskstream.training.find import SubjectData
+from maskstream.training.follow import TrainingData
 
 logger = logging.getLogger(__name__)
 
