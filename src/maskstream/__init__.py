@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from maskstream._faces import lazy_face
+from maskstream._privacy import switch_telemetry_off
+
+switch_telemetry_off()
 
 # Imported when first used, so that `import maskstream` and the command line start at once.
 # `__init__.pyi` says the same to type checkers.
