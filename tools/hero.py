@@ -20,7 +20,7 @@ import maskstream
 from maskstream.files import written_beside
 
 SCALE = 1.5  #: of the clip's pixels
-FIRST, LAST, STEP = 106, 190, 2  # frames of the clip
+FIRST, LAST, STEP = 128, 208, 2  # frames of the clip
 GAP, CAPTION = 8, 26  # pixels between pictures, and below each
 QUALITY = 72
 INK, PAPER = (90, 98, 106), (255, 255, 255)
@@ -48,7 +48,7 @@ def main() -> None:
             )
             columns.append((f"--background {name}.jpg", list(frames_of(work / f"{name}.mp4"))))
     sheets = [sheet([(text, frames[i]) for text, frames in columns]) for i in range(len(columns[0][1]))]
-    sheets += sheets[-2:0:-1]  # there and back, so that the loop has no seam
+    sheets = sheets[::-1] + sheets[1:-1]  # back and forth, so that the loop has no seam
     images = [Image.fromarray(picture) for picture in sheets]
     with written_beside(args.output) as part:
         images[0].save(

@@ -143,14 +143,17 @@ def check_command(words):
     [page for page in PAGES if any(b.language == "python" for b in blocks(page))],
     ids=lambda p: p.name,
 )
-def test_python_runs(page, examples_folder):
-    """All blocks of a page run one after another, as a reader would type them."""
+def test_python_runs(page, examples_folder, capsys):
+    """All blocks of a page run one after another, as a reader would type them, and print what they say."""
     names = {"__name__": "page"}
+    said = []
     for block in blocks(page):
         if block.language == "python":
             # As many empty lines before it as there are on the page, so that errors name the page's line.
             code = compile("\n" * (block.line - 1) + block.text, str(page), "exec")
             exec(code, names)
+            said += re.findall(r"^ *print\(.*\)  # (.*)$", block.text, re.MULTILINE)
+    assert not said or capsys.readouterr().out.splitlines() == said
 
 
 @pytest.mark.parametrize("block", blocks_in("", "indented", "bash", "shell", "console"), ids=str)

@@ -173,7 +173,8 @@ def commands() -> list[Command]:
 def build_parser() -> argparse.ArgumentParser:
     """The parser of all commands."""
     parser = argparse.ArgumentParser(
-        prog="maskstream", description="Mark any object in one frame of a video, get its mask in every frame."
+        prog="maskstream",
+        description="Replace the background of any video or webcam, or follow any object through it.",
     )
     parser.add_argument("--version", action="version", version=version("maskstream"))
     parser.set_defaults(run=None)
