@@ -4,17 +4,23 @@
     python benchmarks/live.py --height 480 --width 854 --model path/to/exported
 
 Medians over many calls. ``step`` is what a frame costs on average under the network's own memory policy:
-encode + segment, and every k-th frame one memorize more.
+encode + segment, and every k-th frame one memorize more. The last line is of whole steps on larger frames, and of
+what is around the network there: shrinking the frame, and the label map at full size.
 """
 
 from __future__ import annotations
 
 import argparse
+import time
+from statistics import median
 
+import cv2
 import numpy as np
 
 from maskstream.runtime.load import load_model
+from maskstream.runtime.protocol import Runtime
 from maskstream.runtime.speed import milliseconds, repeated
+from maskstream.streaming.segmenter import VideoSegmenter
 
 
 def main() -> None:
@@ -43,6 +49,29 @@ def main() -> None:
             step = encode + segment + memorize / (1 if info.memory_previous else info.memory_every)
             times = f"{segment:>8.1f} {memorize:>9.1f} {encode + segment:>15.1f} {step:>6.1f}"
             print(f"{objects:>8} {frames:>7} {times}")
+    print_around(runtime, args.repeats)
+
+
+def print_around(runtime: Runtime, repeats: int, height: int = 720, width: int = 1280) -> None:
+    """Print what whole steps with one object take on frames of this size, and what of it is not the network."""
+    frame = np.random.default_rng(0).integers(0, 255, (height // 18, width // 18, 3), np.uint8)
+    frame = cv2.resize(frame, (width, height), interpolation=cv2.INTER_CUBIC)
+    mask = np.zeros((height, width), np.uint8)
+    mask[height // 4 : -height // 4, width // 3 : -width // 3] = 1
+    segmenter = VideoSegmenter(runtime)
+    segmenter.step(frame, mask)
+    networks, wholes = [], []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        result = segmenter.step(frame)
+        assert result.label_map.shape == frame.shape[:2]
+        wholes.append(1000 * (time.perf_counter() - start))
+        networks.append(1000 * sum(result.timing[:3]))
+    network, whole = median(networks), median(wholes)
+    print(
+        f"{width}x{height}: step and label map {whole:.1f} ms, network {network:.1f} ms, "
+        f"around it {(whole - network) / network:.2f} times as long"
+    )
 
 
 if __name__ == "__main__":

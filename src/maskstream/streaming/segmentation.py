@@ -74,7 +74,7 @@ class Prediction:
             return exact
         rows, columns = self.seen
         size = rows.stop - rows.start, columns.stop - columns.start
-        plane: Floats = resize(self.predicted[position], *size).astype(np.float32)
+        plane: Floats = resize(self.predicted[position], *size).astype(np.float32, copy=False)
         if size != self.size:
             whole = np.zeros(self.size, np.float32)
             whole[rows, columns] = plane
@@ -150,16 +150,22 @@ class Segmentation:
 
     def _make_label_map(self) -> NDArray[np.uint8] | NDArray[np.int32]:
         labels = np.zeros(self._prediction.size, np.uint8 if max(self.ids, default=0) <= 255 else np.int32)
-        best = np.full(self._prediction.size, -1, np.float32)
-        background = np.ones(self._prediction.size, np.float32)
+        if not self.ids:
+            return labels
+        seen = self._prediction.seen  # no object is elsewhere
+        inside, first = labels[seen], self._plane(0)[seen]
+        if len(self.ids) == 1:  # likelier than the background, which has the rest
+            np.multiply(first > 0.5, self.ids[0], out=inside, casting="unsafe")
+            return labels
+        best, background = first.copy(), 1 - first
+        inside[:] = self.ids[0]
         # One plane at a time: many objects at 4K would take gigabytes at once.
-        for position, object_id in enumerate(self.ids):
-            plane = self._plane(position)
+        for position, object_id in enumerate(self.ids[1:], start=1):
+            plane = self._plane(position)[seen]
             background -= plane
-            wins = plane > best
-            np.copyto(best, plane, where=wins)
-            np.copyto(labels, object_id, where=wins, casting="unsafe")
-        labels[background >= best] = 0
+            np.copyto(inside, object_id, where=plane > best, casting="unsafe")
+            np.maximum(best, plane, out=best)
+        np.copyto(inside, 0, where=background >= best)
         return labels
 
 
