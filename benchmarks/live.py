@@ -4,8 +4,8 @@
     python benchmarks/live.py --height 480 --width 854 --model path/to/exported
 
 Medians over many calls. ``step`` is what a frame costs on average under the network's own memory policy:
-encode + segment, and every k-th frame one memorize more. The last line is of whole steps on larger frames, and of
-what is around the network there: shrinking the frame, and the label map at full size.
+encode + segment, and every k-th frame one memorize more. The last line is of whole steps on larger
+frames, and of what is around the network there: shrinking the frame, and the label map at full size.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def main() -> None:
 
 
 def print_around(runtime: Runtime, repeats: int, height: int = 720, width: int = 1280) -> None:
-    """Print what whole steps with one object take on frames of this size, and what of it is not the network."""
+    """Print what whole steps with one object take on frames of this size, and what is not the network."""
     frame = np.random.default_rng(0).integers(0, 255, (height // 18, width // 18, 3), np.uint8)
     frame = cv2.resize(frame, (width, height), interpolation=cv2.INTER_CUBIC)
     mask = np.zeros((height, width), np.uint8)
