@@ -861,7 +861,7 @@ def test_what_an_ensemble_writes_is_the_mean_of_its_members(here):
     shutil.copytree(load.WEIGHTS / "live", "mine")
     options = ("--scales", "1,1.5", "--flip", "--models", "live", "mine")
     assert segment("clip.mp4", "--mask", "0.png", "-o", "out", *options) == 0
-    made = EnsembleSegmenter.of(["live", "mine"], [1, 1.5], True, 64)
+    made = EnsembleSegmenter.of(["live", "mine"], scales=[1, 1.5], flip=True, size=64)
     assert len(made.members) == 8
     with read_video("clip.mp4") as frames:
         for frame in frames:

@@ -253,7 +253,7 @@ def test_an_observer_that_fails_ends_the_job_with_its_own_error(here):
 def test_a_network_that_is_loaded_serves_many_jobs(here, network):
     loaded = network("live")
     options = SegmentOptions("clip.mp4", "out", marks=(MaskMark(0, ("0.png",)),), segmenter=SMALL)
-    done = SegmentJob(options, segmenters=lambda: VideoSegmenter(loaded, 64)).run()
+    done = SegmentJob(options, segmenters=lambda: VideoSegmenter(loaded, size=64)).run()
     segment_video("clip.mp4", "other", masks="0.png", model=SMALL)
     assert done.frames == FRAMES
     assert tree("out") == tree("other")

@@ -65,7 +65,7 @@ def test_the_result_is_the_mean_of_separate_runs_at_full_size() -> None:
         [np.flip(r.probabilities, 2) if mirrored else r.probabilities for r in runs]
         for size in (64, 96)
         for mirrored in (False, True)
-        for runs in [follow(VideoSegmenter(runtime, size), mirrored=mirrored)]
+        for runs in [follow(VideoSegmenter(runtime, size=size), mirrored=mirrored)]
     ]
     assert np.abs(single[0][8] - single[2][8]).max() > 0.1  # the members do disagree
     for index, result in enumerate(follow(four(runtime))):
@@ -112,11 +112,11 @@ def test_given_masks_come_back_exactly_soft_ones_too(scales: list[float]) -> Non
     frame = rng.integers(0, 255, (97, 131, 3), np.uint8)
     soft = rng.random((2, 97, 131), np.float32)
     soft /= soft.sum(0) * 1.01
-    result = EnsembleSegmenter.of([ColourRuntime()], scales, flip=True).step(frame, soft, ids=[300, 5])
+    result = EnsembleSegmenter.of([ColourRuntime()], scales=scales, flip=True).step(frame, soft, ids=[300, 5])
     assert result.ids == (5, 300)
     np.testing.assert_array_equal(result.probabilities, soft[::-1])
     labels = rng.choice(np.array([0, 3, 200], np.uint8), (97, 131))
-    result = EnsembleSegmenter.of([ColourRuntime()], scales, flip=True).step(frame, labels)
+    result = EnsembleSegmenter.of([ColourRuntime()], scales=scales, flip=True).step(frame, labels)
     np.testing.assert_array_equal(result.label_map, labels)
 
 
@@ -217,7 +217,7 @@ def test_networks_are_loaded_once_and_shared_by_all_scales(monkeypatch: pytest.M
         return ColourRuntime()
 
     monkeypatch.setattr(ensemble, "load_model", network)
-    made = EnsembleSegmenter.of(["a", "b"], [1, 2], flip=True)
+    made = EnsembleSegmenter.of(["a", "b"], scales=[1, 2], flip=True)
     assert loaded == ["a", "b"]
     segmenters = [member.segmenter for member in made.members]
     assert len({id(segmenter.model) for segmenter in segmenters}) == 2
@@ -264,7 +264,10 @@ def test_members_must_be_several_and_fresh() -> None:
 def test_bad_frames_and_masks_are_refused_and_change_nothing(flip_first: bool) -> None:
     runtime = ColourRuntime()
     segmenter = EnsembleSegmenter(
-        [Member(VideoSegmenter(runtime), flip_first), Member(VideoSegmenter(runtime, 96), not flip_first)]
+        [
+            Member(VideoSegmenter(runtime), flip_first),
+            Member(VideoSegmenter(runtime, size=96), not flip_first),
+        ]
     )
     frame, labels = moving(0)
     segmenter.step(frame, only(labels, 1))

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import re
+import threading
 import tracemalloc
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import numpy as np
 import pytest
 
+from maskstream.arrays import Frame
 from maskstream.errors import InputError
 from maskstream.streaming.memory import MemoryPolicy
 from maskstream.streaming.segmenter import VideoSegmenter
@@ -511,3 +516,66 @@ def test_settling_between_frames_changes_no_result(policy: MemoryPolicy | None) 
     at_once.settle()
     later.settle()
     assert at_once.memory_frames == later.memory_frames
+
+
+def test_a_binary_mask_of_255_is_no_label_map_of_object_255() -> None:
+    frame = np.zeros((40, 60, 3), np.uint8)
+    inside = np.zeros((40, 60), bool)
+    inside[10:20, 10:20] = True
+    segmenter = VideoSegmenter(ColourRuntime())
+    with pytest.raises(InputError, match=r"0 and 255 only.*give a bool mask"):
+        segmenter.step(frame, inside * 255)
+    assert segmenter.step(frame, inside * 255, ids=255).ids == (255,)
+
+
+@pytest.mark.parametrize(
+    ("masks", "said"),
+    [
+        ("first.png", "masks of shape () on a frame"),
+        ([[1, 2], [3]], "masks that are no array"),
+        (np.full((40, 60), None), "a label map of object: give integers"),
+        (object(), "masks of shape () on a frame"),
+    ],
+)
+def test_masks_that_are_no_array_are_refused_in_one_line(masks: object, said: str) -> None:
+    with pytest.raises(InputError, match=re.escape(said)) as refused:
+        VideoSegmenter(ColourRuntime()).step(np.zeros((40, 60, 3), np.uint8), masks)  # type: ignore[arg-type]
+    assert "\n" not in str(refused.value)
+
+
+def test_ids_and_models_of_another_kind_are_refused_in_one_line() -> None:
+    with pytest.raises(InputError, match=r"ids are 1\.5: give one id"):
+        VideoSegmenter(ColourRuntime()).remove(1.5)  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="a model of int: give its name"):
+        VideoSegmenter(7)  # type: ignore[arg-type]
+
+
+def test_threads_that_share_one_segmenter_are_refused_while_one_is_at_work() -> None:
+    begun, go_on = threading.Event(), threading.Event()
+
+    class Slow(ColourRuntime):
+        def encode(self, frame: Frame) -> Any:
+            begun.set()
+            assert go_on.wait(30)
+            return super().encode(frame)
+
+    frame, labels = np.zeros((40, 60, 3), np.uint8), np.zeros((40, 60), np.uint8)
+    labels[10:20, 10:20] = 1
+    segmenter = VideoSegmenter(Slow())
+    segmenter.step(frame, labels)
+    with ThreadPoolExecutor(1) as other:
+        step = other.submit(segmenter.step, frame)
+        assert begun.wait(30)
+        for call in (
+            lambda: segmenter.step(frame),
+            lambda: segmenter.add_reference(frame, labels),
+            lambda: segmenter.remove(1),
+            segmenter.reset,
+            segmenter.settle,
+            segmenter.state,
+        ):
+            with pytest.raises(InputError, match="this segmenter is at work in another thread"):
+                call()
+        go_on.set()
+        assert step.result().ids == (1,)
+    assert segmenter.step(frame).frame_index == 2  # it is free again, and lost nothing

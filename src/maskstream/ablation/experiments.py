@@ -208,7 +208,9 @@ class Ablation:
 
         def segmenter() -> Segmenter:
             testing = setup.testing
-            ensemble = EnsembleSegmenter.of(runtimes, testing.scales, testing.flip, self.plan.size)
+            ensemble = EnsembleSegmenter.of(
+                runtimes, scales=testing.scales, flip=testing.flip, size=self.plan.size
+            )
             return ensemble if len(ensemble.members) > 1 else ensemble.members[0].segmenter
 
         started = time.monotonic()

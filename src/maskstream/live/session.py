@@ -254,7 +254,7 @@ class LiveSession:
         if is_marked:
             first_mask = self._marked(frame.image)
         rungs = self._rungs(model.info.default_size)
-        segmenter = None if first_mask is None else VideoSegmenter(model, rungs[0].size)
+        segmenter = None if first_mask is None else VideoSegmenter(model, size=rungs[0].size)
         width, height = frame.image.shape[1::-1]
         slate = draw_slate(width, height)
         if options.slate is not None:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from maskstream.files import written_beside
-from maskstream.streaming.objects import resize_planes
+from maskstream.streaming.resize import resize_planes
 from maskstream.streaming.segmentation import Segmentation
 
 STRIDE = 16  #: pixels of the network's input for one of the map

@@ -130,6 +130,7 @@ class EnsembleSegmenter:
     def of(
         cls,
         models: Iterable[Runtime | str | Path] = ("live",),
+        *,
         scales: Iterable[float] = (1.0,),
         flip: bool = False,
         size: int | Literal["native"] | None = None,
@@ -166,7 +167,9 @@ class EnsembleSegmenter:
         for runtime in runtimes:
             for scaled in _sizes(size or runtime.info.default_size or "native", scales, runtime):
                 for mirrored in (False, True) if flip else (False,):
-                    members.append(Member(VideoSegmenter(runtime, scaled, policy, window), mirrored))
+                    members.append(
+                        Member(VideoSegmenter(runtime, size=scaled, policy=policy, window=window), mirrored)
+                    )
         return cls(members)
 
     @property

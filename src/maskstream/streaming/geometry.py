@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from maskstream.arrays import Floats
-from maskstream.streaming.objects import resize
+from maskstream.streaming.resize import resize, resize_planes
 from maskstream.streaming.window import WHOLE, Window
 
 
@@ -68,9 +68,15 @@ class Geometry:
     def shrink(self, frame: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """What is seen of the frame ``(H, W, 3)``, at inner size, never the caller's own memory."""
         seen = frame[self.seen]
-        if seen.shape[:2] == self.inner:
-            return seen.copy()
-        return resize(seen, *self.inner).astype(np.uint8, copy=False)
+        return seen.copy() if seen.shape[:2] == self.inner else self.fit(seen)
+
+    def fit(self, picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """A picture ``(H, W, 3)`` at inner size."""
+        return resize(picture, *self.inner).astype(np.uint8, copy=False)
+
+    def fit_planes(self, planes: Floats) -> Floats:
+        """``(N, H, W)`` planes at inner size."""
+        return resize_planes(planes, *self.inner)
 
     def pad_frame(self, frame: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """``(h, w, 3)`` at inner size to the network's input."""

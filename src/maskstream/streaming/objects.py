@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from maskstream.arrays import Floats
-from maskstream.errors import InputError
+from maskstream.errors import InputError, one_line
+from maskstream.streaming.resize import resize_planes
 
 MAX_ID = 2**31 - 1
+_GIVE = "give a label map (H, W) of integers, a bool mask (H, W), or masks (N, H, W) with their ids"
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,10 @@ def parse_masks(
     Raises:
         InputError: another size or type than these, an id below 1 or given twice, or an empty first mask.
     """
-    array = np.asarray(masks)
+    try:
+        array = np.asarray(masks)
+    except (ValueError, TypeError, RuntimeError) as error:  # ragged lists, tensors that need gradients
+        raise InputError(f"masks that are no array ({one_line(error)}): {_GIVE}") from error
     if array.ndim not in (2, 3) or array.shape[-2:] != (height, width):
         raise InputError(
             f"masks of shape {array.shape} on a frame of {width}x{height} pixels (width x height): "
@@ -114,6 +117,11 @@ def _split_label_map(
         )
     if wanted is None:
         wanted = _checked_ids(present[present != 0]) if (present := np.unique(label_map)).any() else []
+        if wanted == [255]:
+            raise InputError(
+                "the label map holds 0 and 255 only, as binary masks do: give a bool mask (`masks > 0`), or "
+                "ids=255 if 255 is the object's id"
+            )
     if not wanted:
         raise InputError("the label map is all background: mark at least one pixel, or give no masks")
     return wanted, label_map[None] == np.array(wanted).reshape(-1, 1, 1)
@@ -165,22 +173,3 @@ def let_given_win(predicted: Floats, positions: Sequence[int], given: Floats) ->
     result: Floats = predicted * (1 - np.minimum(given.sum(0, dtype=np.float32), 1))
     result[list(positions)] = given
     return result
-
-
-def resize_planes(planes: Floats, height: int, width: int) -> Floats:
-    """Resize each plane of ``(N, H, W)``: by area where it shrinks, else bilinearly."""
-    if planes.shape[1:] == (height, width):
-        return planes
-    resized = np.empty((len(planes), height, width), np.float32)
-    for position, plane in enumerate(planes):
-        resized[position] = resize(plane, height, width)
-    return resized
-
-
-def resize(image: NDArray[np.generic], height: int, width: int) -> NDArray[np.generic]:
-    """Resize ``(H, W)`` or ``(H, W, 3)``: by area where both sides shrink, else bilinearly; same type."""
-    shrinks = height <= image.shape[0] and width <= image.shape[1]
-    source: Any = np.ascontiguousarray(image)
-    interpolation = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-    resized: NDArray[np.generic] = cv2.resize(source, (width, height), interpolation=interpolation)
-    return resized

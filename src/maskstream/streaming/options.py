@@ -78,8 +78,10 @@ class SegmenterOptions:
                 segmenter.seconds = self.adapt or segmenter.seconds
                 return segmenter
             if len(models) == 1 and self.scales == (1,) and not self.flip:
-                return VideoSegmenter(models[0], self.size, window=self.window)
-            return EnsembleSegmenter.of(models, self.scales, self.flip, self.size, window=self.window)
+                return VideoSegmenter(models[0], size=self.size, window=self.window)
+            return EnsembleSegmenter.of(
+                models, scales=self.scales, flip=self.flip, size=self.size, window=self.window
+            )
 
         make()  # what is wrong is to be said now, not at the first video
         return make

@@ -11,7 +11,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from maskstream.arrays import Floats
 from maskstream.errors import InputError
-from maskstream.streaming.objects import GivenMasks, resize
+from maskstream.streaming.objects import GivenMasks
+from maskstream.streaming.resize import resize
 
 
 class Timing(NamedTuple):

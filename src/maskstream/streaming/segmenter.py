@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from time import perf_counter
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -15,77 +14,26 @@ from maskstream.arrays import Floats, Frame
 from maskstream.errors import InputError
 from maskstream.runtime.load import load_model
 from maskstream.runtime.protocol import MemoryEntry, Runtime
+from maskstream.streaming.clock import StepClock
+from maskstream.streaming.exclusive import Exclusive, exclusive
 from maskstream.streaming.geometry import Geometry
+from maskstream.streaming.groups import Group, Groups
 from maskstream.streaming.memory import MemoryBank, MemoryPolicy, Reference
-from maskstream.streaming.objects import (
-    GivenMasks,
-    let_given_win,
-    parse_masks,
-    resize,
-    resize_planes,
-    sum_of_others,
-)
-from maskstream.streaming.segmentation import Prediction, Segmentation, Timing
+from maskstream.streaming.objects import GivenMasks, let_given_win, parse_masks, sum_of_others
+from maskstream.streaming.seen import SeenFrame
+from maskstream.streaming.segmentation import Prediction, Segmentation
+from maskstream.streaming.state import Remembered
 from maskstream.streaming.window import WHOLE, Window, around, boxes, moved
 
 if TYPE_CHECKING:
     from maskstream.adaptation.adapt import Adapted, Stage
     from maskstream.adaptation.dreams import Marked
 
-Result = TypeVar("Result")
-
 _MOST_MARKED = 8  # frames that a network is adapted to, the first one and the latest
 _SEARCH_EVERY = 5  # frames; how often the whole frame is searched for an object that is lost
 
 
-@dataclass(frozen=True)
-class _Group:
-    """Objects that share all their reference frames, and so one memory bank.
-
-    An older frame says nothing of an object that was marked later, so objects marked at different frames
-    are segmented apart.
-    """
-
-    ids: tuple[int, ...]
-    bank: MemoryBank
-
-
-@dataclass(frozen=True)
-class _Seen:
-    """What was seen of the last frame, with its result, at inner size; memorised when the next one comes.
-
-    Attributes:
-        frame_index: its index.
-        frame: ``(h, w, 3)`` RGB.
-        ids: of the objects in ``probabilities``.
-        probabilities: ``(N, h, w)``.
-        window: what of the frame it is.
-        given: ids of those whose masks were given for it and are not memorised yet.
-        features: what the network made of the frame, if it has been asked.
-        is_due: whether it is still to be memorised.
-    """
-
-    frame_index: int
-    frame: Frame
-    ids: tuple[int, ...]
-    probabilities: Floats
-    window: Window = WHOLE
-    given: frozenset[int] = frozenset()
-    features: Any = None
-    is_due: bool = False
-
-    def of(self, object_ids: Iterable[int]) -> Floats:
-        """``(len(object_ids), h, w)`` probabilities, zero for objects that were not known."""
-        if (wanted := tuple(object_ids)) == self.ids:
-            return self.probabilities  # of large frames a copy is worth avoiding
-        planes = np.zeros((len(wanted), *self.frame.shape[:2]), np.float32)
-        for plane, object_id in zip(planes, wanted, strict=True):
-            if object_id in self.ids:
-                plane[:] = self.probabilities[self.ids.index(object_id)]
-        return planes
-
-
-class VideoSegmenter:
+class VideoSegmenter(Exclusive):
     """Follows any number of objects through a video, frame by frame.
 
     Object ids are any positive integers. Masks may be given at any frame: they add objects, or correct known
@@ -104,9 +52,12 @@ class VideoSegmenter:
         ((1, 2), (64, 96), (2, 64, 96))
     """
 
+    _kind = "segmenter"
+
     def __init__(
         self,
         model: Runtime | str | Path = "live",
+        *,
         size: int | Literal["native"] | None = None,
         policy: MemoryPolicy | None = None,
         window: float | None = None,
@@ -125,14 +76,18 @@ class VideoSegmenter:
         Raises:
             InputError: the network cannot be loaded, the size is too small, or the window is.
         """
+        super().__init__()
         self._runtime = load_model(model) if isinstance(model, str | Path) else model
+        if not hasattr(self._runtime, "encode"):
+            kind = type(model).__name__
+            raise InputError(f"a model of {kind}: give its name, its folder, or what load_model returns")
         self._policy = policy or MemoryPolicy.of(self._runtime.info)
-        self._groups: list[_Group] = []
-        self._last: _Seen | None = None
+        self._groups = Groups()
+        self._last: SeenFrame | None = None
         self._marked: list[Marked] = []
         self._geometry: Geometry | None = None
         self._frame_index = -1
-        self._seconds: dict[str, float] = {}
+        self._clock = StepClock()
         self._margin = self._runtime.info.window if window is None else window
         if self._margin and not 1 <= self._margin <= 100:
             raise InputError(f"window is {window}; give 1 to 100 times the objects' size, or 0 for none")
@@ -165,21 +120,22 @@ class VideoSegmenter:
     @property
     def ids(self) -> tuple[int, ...]:
         """Ids of all known objects, ascending."""
-        return tuple(sorted(object_id for group in self._groups for object_id in group.ids))
+        return self._groups.ids
 
     @property
     def memory_frames(self) -> dict[int, tuple[int, ...]]:
         """For each object the indices of its memory frames; -1 is a reference before the start."""
-        return {object_id: group.bank.frames for group in self._groups for object_id in group.ids}
+        return self._groups.memory_frames
 
     @property
     def memory_bytes(self) -> int:
         """Bytes held from frame to frame: memory frames, reference frames and the last frame."""
-        held = sum(group.bank.nbytes for group in self._groups)
+        held = self._groups.nbytes
         if self._last is not None:
             held += self._last.frame.nbytes + self._last.probabilities.nbytes
         return held
 
+    @exclusive
     def step(
         self, frame: Frame, masks: ArrayLike | None = None, ids: Sequence[int] | int | None = None
     ) -> Segmentation:
@@ -200,7 +156,7 @@ class VideoSegmenter:
             InputError: the frame or the masks have another type or size than these, an id is below 1 or
                 given twice, or an object's first mask is empty.
         """
-        start = self._start_clock()
+        self._clock.start()
         given = self._parse(frame, masks, ids)
         self._enter(frame, given)
         assert self._geometry is not None
@@ -213,8 +169,9 @@ class VideoSegmenter:
         # Nothing above has changed the objects: a step that fails may be tried again.
         self._groups, self._frame_index = groups, frame_index
         self._last = seen if seen.ids else None
-        return Segmentation(prediction, frame_index, self._timing(start))
+        return Segmentation(prediction, frame_index, self._clock.timing())
 
+    @exclusive
     def add_reference(
         self, frame: Frame, masks: ArrayLike, ids: Sequence[int] | int | None = None
     ) -> Segmentation:
@@ -231,7 +188,7 @@ class VideoSegmenter:
         Raises:
             InputError: as in ``step``.
         """
-        start = self._start_clock()
+        self._clock.start()
         given = self._parse(frame, masks, ids)
         if self._geometry is None or not self._groups:
             self._enter(frame, given)
@@ -241,13 +198,13 @@ class VideoSegmenter:
         geometry = replace(self._geometry, frame=(frame.shape[0], frame.shape[1]))
         geometry = geometry.through(self._window(given, None))
         seen, groups, prediction = self._look(frame, self._frame_index, given, geometry, None)
-        marked = [group for group in groups if group.ids[0] in seen.given]
-        for group, entry, reference in self._entries(seen, marked, geometry):
+        for group, entry, reference in self._entries(seen, groups.among(seen.given), geometry):
             if reference is not None:
                 group.bank.add_reference(seen.frame_index, entry, reference)
         self._groups = groups
-        return Segmentation(prediction, self._frame_index, self._timing(start))
+        return Segmentation(prediction, self._frame_index, self._clock.timing())
 
+    @exclusive
     def adapt(
         self,
         frame: Frame,
@@ -301,53 +258,50 @@ class VideoSegmenter:
                 self._memorize_anew(self._geometry)
         return adapted
 
+    @exclusive
     def remove(self, ids: Iterable[int] | int) -> None:
         """Forget objects and free their memory. An id may be given again later, as a new object.
 
         Raises:
             InputError: an id is not known.
         """
-        removed = {ids} if isinstance(ids, int) else set(ids)
-        if unknown := sorted(removed - set(self.ids)):
+        try:
+            removed = {ids} if isinstance(ids, int) else set(ids)
+        except TypeError:
+            raise InputError(f"ids are {ids!r}: give one id, or several in a list") from None
+        if unknown := sorted(removed - set(self.ids), key=str):
             known = ", ".join(map(str, self.ids)) or "none"
             raise InputError(f"object {unknown[0]} cannot be removed: it is not known; known: {known}")
-        self._groups = [group for group in self._parted(removed) if group.ids[0] not in removed]
+        self._groups = self._groups.without(removed)
         if self._last is not None:
-            stay = tuple(object_id for object_id in self._last.ids if object_id not in removed)
-            self._last = replace(
-                self._last, ids=stay, probabilities=self._last.of(stay), given=self._last.given - removed
-            )
-        if not self._groups:
-            self._last = None
+            self._last = self._last.without(removed) if self._groups else None
 
+    @exclusive
+    def settle(self) -> None:
+        """Memorise the last frame now, if it is to be, instead of when the next one comes.
+
+        Results are the same. Between two frames of a live stream there is time for it, and the next result
+        comes sooner.
+        """
+        self._memorize_last()
+
+    @exclusive
     def reset(self) -> None:
         """Forget everything, as if no frame had been seen; an adapted network stays."""
-        self._groups = []
+        self._groups = Groups()
         self._marked = []
         self._last = None
         self._geometry = None
         self._frame_index = -1
 
+    @exclusive
     def state(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
         """Everything that is remembered, as plain data and arrays; see ``maskstream.streaming.snapshot``."""
-        arrays: dict[str, NDArray[Any]] = {}
-        groups = []
-        for number, group in enumerate(self._groups):
-            bank, bank_arrays = group.bank.state()
-            groups.append({"ids": group.ids, "bank": bank})
-            arrays |= {f"{number}/{name}": array for name, array in bank_arrays.items()}
-        last = None
-        if self._last is not None:
-            seen = self._last
-            arrays |= {"last/frame": seen.frame, "last/probabilities": seen.probabilities}
-            last = {"ids": seen.ids, "given": sorted(seen.given), "is_due": seen.is_due}
-            last["window"] = seen.window
-            last["frame_index"] = seen.frame_index
-        size = self._geometry and self._geometry.frame
-        name = self._runtime.info.name
-        state = {"network": name, "groups": groups, "last": last, "frame": size, "index": self._frame_index}
-        return state, arrays
+        frame = None if self._geometry is None else self._geometry.frame
+        state, arrays = Remembered(self._groups, self._last, frame, self._frame_index).as_plain()
+        return {"network": self._runtime.info.name, **state}, arrays
 
+    @exclusive
     def restore(self, state: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> None:
         """Take on what ``state`` told of a segmenter of the same network and settings.
 
@@ -357,25 +311,12 @@ class VideoSegmenter:
         info = self._runtime.info
         if state["network"] != info.name:
             raise InputError(f"the saved state is of network {state['network']!r}, not {info.name!r}")
+        remembered = Remembered.of_plain(state, arrays, self._new_bank)
         self.reset()
-        for number, group in enumerate(state["groups"]):
-            prefix = f"{number}/"
-            own = {k.removeprefix(prefix): v for k, v in arrays.items() if k.startswith(prefix)}
-            self._groups.append(_Group(tuple(group["ids"]), self._new_bank().restored(group["bank"], own)))
-        if state["frame"] is not None:
-            height, width = state["frame"]
-            self._geometry = Geometry.of(height, width, self._size, info.stride)
-        if (last := state["last"]) is not None:
-            self._last = _Seen(
-                last["frame_index"],
-                arrays["last/frame"],
-                tuple(last["ids"]),
-                arrays["last/probabilities"],
-                Window(*last["window"]),
-                given=frozenset(last["given"]),
-                is_due=last["is_due"],
-            )
-        self._frame_index = state["index"]
+        self._groups, self._last = remembered.groups, remembered.last
+        if remembered.frame is not None:
+            self._geometry = Geometry.of(*remembered.frame, self._size, info.stride)
+        self._frame_index = remembered.frame_index
 
     def _parse(
         self, frame: Frame, masks: ArrayLike | None, ids: Sequence[int] | int | None
@@ -401,10 +342,10 @@ class VideoSegmenter:
         else:
             self._memorize_last()
         if self._last is not None:
-            self._last = _fitted(self._last, geometry)
+            self._last = self._last.fitted(geometry)
         self._geometry = geometry.through(self._window(given, self._last))
 
-    def _window(self, given: GivenMasks | None, last: _Seen | None) -> Window:
+    def _window(self, given: GivenMasks | None, last: SeenFrame | None) -> Window:
         """What to look at in a frame: the surroundings of what was last found, and of what is given."""
         if not self._margin or self._size is None:
             return WHOLE
@@ -423,22 +364,20 @@ class VideoSegmenter:
         frame_index: int,
         given: GivenMasks | None,
         geometry: Geometry,
-        previous: _Seen | None,
-    ) -> tuple[_Seen, list[_Group], Prediction]:
+        previous: SeenFrame | None,
+    ) -> tuple[SeenFrame, Groups, Prediction]:
         """Find all objects in a frame, without changing anything.
 
         Returns:
             The frame with its result, the objects with those that are new, and the result for the user.
         """
         given_ids = frozenset(given.ids if given else ())
-        groups = self._parted(given_ids)
-        if new := tuple(sorted(given_ids - set(self.ids))):
-            groups.append(_Group(new, self._new_bank()))
-        ids = tuple(sorted(object_id for group in groups for object_id in group.ids))
+        groups = self._groups.parted(given_ids).joined_by(given_ids, self._new_bank)
+        ids = groups.ids
 
         small = geometry.shrink(frame)
         features = None
-        if predicted := [group for group in groups if group.ids[0] not in given_ids]:
+        if predicted := groups.not_among(given_ids):
             features = self._encode(small, geometry)
             probabilities = self._predicted(features, predicted, ids, geometry, previous)
         else:
@@ -449,47 +388,39 @@ class VideoSegmenter:
             planes = given.resized(*geometry.inner, geometry.seen)
             result = let_given_win(probabilities, positions, planes)
         result.flags.writeable = False
-        seen = _Seen(frame_index, small, ids, result, geometry.window, given_ids, features)
+        seen = SeenFrame(frame_index, small, ids, result, geometry.window, given_ids, features)
         prediction = Prediction(ids, result, probabilities, given, geometry.frame, geometry.seen)
         return seen, groups, prediction
 
     def _predicted(
         self,
         features: Any,
-        groups: list[_Group],
+        groups: Groups,
         ids: tuple[int, ...],
         geometry: Geometry,
-        previous: _Seen | None,
+        previous: SeenFrame | None,
     ) -> Floats:
         """Probabilities of all objects at inner size; zero for those of other groups."""
         logits = [self._segment(features, group, geometry, previous) for group in groups]
         joined = logits.pop() if len(logits) == 1 else np.concatenate(logits)
         del logits  # of large frames each of these is large
         shares = self._runtime.aggregate(joined)
-        positions = [ids.index(object_id) for group in groups for object_id in group.ids]
+        positions = groups.positions_in(ids)
         if positions == list(range(len(ids))):
             return shares
         probabilities = np.zeros((len(ids), *geometry.inner), np.float32)
         probabilities[positions] = shares
         return probabilities
 
-    def _segment(self, features: Any, group: _Group, geometry: Geometry, previous: _Seen | None) -> Floats:
+    def _segment(self, features: Any, group: Group, geometry: Geometry, previous: SeenFrame | None) -> Floats:
         """Logits of a group's objects at inner size."""
         if previous is None:
             masks = np.zeros((len(group.ids), *geometry.network), np.float32)
         else:
             masks = geometry.pad(moved(previous.of(group.ids), previous.window, geometry.window))
         return geometry.crop(
-            self._timed("segment", self._runtime.segment, features, group.bank.read(), masks)
+            self._clock.timed("segment", self._runtime.segment, features, group.bank.read(), masks)
         )
-
-    def settle(self) -> None:
-        """Memorise the last frame now, if it is to be, instead of when the next one comes.
-
-        Results are the same. Between two frames of a live stream there is time for it, and the next result
-        comes sooner.
-        """
-        self._memorize_last()
 
     def _memorize_last(self) -> None:
         """Memorise the last frame if that is due and has not been done."""
@@ -497,114 +428,63 @@ class VideoSegmenter:
         if last is None or not last.is_due or self._geometry is None:
             return
         keep = self._policy.keeps(last.frame_index)
-        groups = self._groups
-        if not (keep or self._policy.previous):
-            groups = [group for group in groups if group.ids[0] in last.given]
-        self._remember(last, groups, self._geometry, keep)
+        every = keep or self._policy.previous
+        self._remember(last, self._groups if every else self._groups.among(last.given), self._geometry, keep)
 
     def _memorize_anew(self, geometry: Geometry) -> None:
         """Start the memory again, at another network size, from the reference frames and the last one."""
-        groups = [_Group(group.ids, self._new_bank()) for group in self._groups]
+        groups = self._groups.emptied(self._new_bank)
         features: dict[int, Any] = {}  # groups may share the frames
         for old, new in zip(self._groups, groups, strict=True):
             for frame_index, reference in old.bank.references:
-                small = _resized_frame(reference.frame, geometry)
+                small = geometry.fit(reference.frame)
                 if id(reference.frame) not in features:
                     features[id(reference.frame)] = self._encode(small, geometry)
                 masks, others = (
-                    resize_planes(planes.astype(np.float32) / np.float32(255), *geometry.inner)
+                    geometry.fit_planes(planes.astype(np.float32) / np.float32(255))
                     for planes in (reference.masks, reference.others)
                 )
                 entry = self._memorize(small, features[id(reference.frame)], masks, others, geometry)
                 new.bank.add_reference(frame_index, entry, reference)
         if self._last is not None:
-            self._last = _fitted(self._last, geometry)
+            self._last = self._last.fitted(geometry)
             self._remember(self._last, groups, geometry, keep=self._policy.max_frames != 0)
         self._groups = groups
 
-    def _remember(self, seen: _Seen, groups: list[_Group], geometry: Geometry, keep: bool) -> None:
+    def _remember(self, seen: SeenFrame, groups: Groups, geometry: Geometry, keep: bool) -> None:
         """Put the last frame into the banks of these groups, as far as it shows their objects."""
-        groups = [group for group in groups if group.ids[0] in seen.ids]
-        for group, entry, reference in self._entries(seen, groups, geometry):
+        for group, entry, reference in self._entries(seen, groups.among(seen.ids), geometry):
             group.bank.remember(seen.frame_index, entry, keep, reference)
         self._last = replace(seen, given=frozenset(), features=None, is_due=False)
 
     def _entries(
-        self, seen: _Seen, groups: list[_Group], geometry: Geometry
-    ) -> list[tuple[_Group, MemoryEntry, Reference | None]]:
+        self, seen: SeenFrame, groups: Groups, geometry: Geometry
+    ) -> list[tuple[Group, MemoryEntry, Reference | None]]:
         """What each group is to remember of a frame; all are memorised in one call."""
         if not groups:
             return []
-        positions = [seen.ids.index(object_id) for group in groups for object_id in group.ids]
+        positions = groups.positions_in(seen.ids)
         masks, others = seen.probabilities, sum_of_others(seen.probabilities)
         if positions != list(range(len(seen.ids))):
             masks, others = masks[positions], others[positions]
         features = self._encode(seen.frame, geometry) if seen.features is None else seen.features
-        key, shrinkage, value = self._memorize(seen.frame, features, masks, others, geometry)
-        shared = self._runtime.info.shared_key
-        entries, start = [], 0
-        for group in groups:
-            part = slice(start, start + len(group.ids))
-            start = part.stop
-            of_keys = slice(None) if shared else part
-            entry = MemoryEntry(key[of_keys], None if shrinkage is None else shrinkage[of_keys], value[part])
-            is_given = group.ids[0] in seen.given
-            reference = Reference.of(seen.frame, masks[part], others[part]) if is_given else None
-            entries.append((group, entry, reference))
-        return entries
+        entry = self._memorize(seen.frame, features, masks, others, geometry)
+
+        def reference(group: Group, part: slice) -> Reference | None:
+            is_given = group.is_among(seen.given)
+            return Reference.of(seen.frame, masks[part], others[part]) if is_given else None
+
+        shares = groups.shares_of(entry, self._runtime.info.shared_key)
+        return [(group, share, reference(group, part)) for group, part, share in shares]
 
     def _encode(self, frame: Frame, geometry: Geometry) -> Any:
-        return self._timed("encode", self._runtime.encode, geometry.pad_frame(frame))
+        return self._clock.timed("encode", self._runtime.encode, geometry.pad_frame(frame))
 
     def _memorize(
         self, frame: Frame, features: Any, masks: Floats, others: Floats, geometry: Geometry
     ) -> MemoryEntry:
         padded = geometry.pad_frame(frame), features, geometry.pad(masks), geometry.pad(others)
-        return self._timed("memorize", self._runtime.memorize, *padded)
+        return self._clock.timed("memorize", self._runtime.memorize, *padded)
 
     def _new_bank(self) -> MemoryBank:
         return MemoryBank(self._policy, self._runtime.info.shared_key, self._runtime.empty)
-
-    def _parted(self, chosen: Iterable[int]) -> list[_Group]:
-        """The groups, split so that each is wholly among the chosen objects or wholly not."""
-        chosen = frozenset(chosen)
-        parted = []
-        for group in self._groups:
-            inside = [i for i, object_id in enumerate(group.ids) if object_id in chosen]
-            outside = [i for i, object_id in enumerate(group.ids) if object_id not in chosen]
-            if not inside or not outside:
-                parted.append(group)
-                continue
-            for part in (inside, outside):
-                parted.append(_Group(tuple(group.ids[i] for i in part), group.bank.select(part)))
-        return parted
-
-    def _start_clock(self) -> float:
-        self._seconds = {"encode": 0.0, "memorize": 0.0, "segment": 0.0}
-        return perf_counter()
-
-    def _timing(self, start: float) -> Timing:
-        return Timing(**self._seconds, total=perf_counter() - start)
-
-    def _timed(self, name: str, call: Callable[..., Result], *args: Any) -> Result:
-        start = perf_counter()
-        try:
-            return call(*args)
-        finally:
-            self._seconds[name] += perf_counter() - start
-
-
-def _fitted(seen: _Seen, geometry: Geometry) -> _Seen:
-    """A frame with its result at another geometry's inner size."""
-    if seen.frame.shape[:2] == geometry.inner:
-        return seen
-    return replace(
-        seen,
-        frame=_resized_frame(seen.frame, geometry),
-        probabilities=resize_planes(seen.probabilities, *geometry.inner),
-        features=None,
-    )
-
-
-def _resized_frame(frame: Frame, geometry: Geometry) -> Frame:
-    return resize(frame, *geometry.inner).astype(np.uint8, copy=False)
