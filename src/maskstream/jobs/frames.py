@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,8 +9,6 @@ from pathlib import Path
 from maskstream.errors import InputError
 from maskstream.video.probe import VideoInfo
 from maskstream.video.read import VideoFrame
-
-logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -92,24 +89,18 @@ def check_frame_size(info: VideoInfo, frame: VideoFrame) -> None:
         )
 
 
-def check_all_came(info: VideoInfo, unseen: Collection[int], done: int, total: int | None) -> None:
-    """Refuse marks whose frames never came, and say so if fewer frames came than were to be expected.
+def check_all_came(info: VideoInfo, unseen: Collection[int]) -> None:
+    """Refuse marks whose frames never came.
 
     Args:
         info: of the input.
         unseen: frames that have a mask and didn't come.
-        done: how many frames came.
-        total: how many were to be expected, if that is known.
 
     Raises:
-        InputError: a frame that has a mask never came.
+        InputError: there is one.
     """
     if unseen:
         raise InputError(
             f"{info.path}: frame {min(unseen)} has a mask, but the video has no such frame, "
             "or it is damaged; mark another one"
-        )
-    if total is not None and done < 0.95 * total - 1:  # what a header says may be a little off
-        logger.warning(
-            "%s: %d frames came where its header speaks of %d; it may be cut short", info.path, done, total
         )

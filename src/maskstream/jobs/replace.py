@@ -404,7 +404,7 @@ class _ReplaceRun:
                 unseen.discard(frame.index)
                 last, count = frame.index, count + 1
                 meter.tick(frame.index)
-            check_all_came(self._info, unseen, count, total)
+            check_all_came(self._info, unseen)
         if self._saves:
             self._save(True, last, count)
         return count

@@ -368,7 +368,7 @@ class _SegmentRun:
                 self._save(phase, last)
             where = "before the first frame" if last is None else f"after frame {last}"
             raise retold(error, f"stopped {where}; {AGAIN}") from None
-        check_all_came(self._info, unseen, meter.done, total)
+        check_all_came(self._info, unseen)
 
     def _step(self, phase: Phase, frame: VideoFrame) -> None:
         check_frame_size(self._info, frame)

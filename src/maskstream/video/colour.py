@@ -80,6 +80,18 @@ class ColourTags:
         )
 
 
+Colour = tuple[int, int, int]  #: red, green, blue, 0..255
+
+
+def over(rgba: np.ndarray[Any, np.dtype[np.uint8]], fill: Colour) -> np.ndarray[Any, np.dtype[np.uint8]]:
+    """A picture with straight alpha, ``(H, W, 4)``, in front of one colour: ``(H, W, 3)``."""
+    result = np.empty((*rgba.shape[:2], 3), dtype=np.uint8)
+    for row, source in zip(result, rgba, strict=True):
+        alpha = source[:, 3:].astype(np.uint16)
+        row[:] = (source[:, :3] * alpha + np.asarray(fill, np.uint16) * (255 - alpha) + 127) // 255
+    return result
+
+
 class RgbConverter:
     """Decoded frames to RGB with the matrix and range they are tagged with; one swscale context for all.
 
@@ -87,8 +99,9 @@ class RgbConverter:
     than 8 bits are brought to 8 bits, with one warning.
     """
 
-    def __init__(self, name: str, stream_tags: ColourTags) -> None:
+    def __init__(self, name: str, stream_tags: ColourTags, fill: Colour | None = None) -> None:
         self._name = name
+        self._fill = fill
         self._stream_tags = stream_tags
         self._reformatter = VideoReformatter()
         self._warned = False
@@ -102,16 +115,18 @@ class RgbConverter:
         if not self._warned:
             self._warned = True
             self._warn(frame)
+        shines = self._fill is not None and any(c.is_alpha for c in frame.format.components)
         rgb = self._reformatter.reformat(
             frame,
-            format="rgb24",
+            format="rgba" if shines else "rgb24",
             src_colorspace=_SWSCALE[tags.matrix],
             dst_colorspace=_SWSCALE[tags.matrix],
             src_color_range=tags.range,
             dst_color_range=FULL,
             interpolation=int(Interpolation.BILINEAR),
         )
-        return np.ascontiguousarray(rgb.to_ndarray())
+        image = np.ascontiguousarray(rgb.to_ndarray(), dtype=np.uint8)
+        return over(image, self._fill) if shines and self._fill is not None else image
 
     def _warn(self, frame: av.VideoFrame) -> None:
         bits = max(component.bits for component in frame.format.components)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from fractions import Fraction
 from io import BytesIO
@@ -13,6 +13,7 @@ from av.container import InputContainer
 from av.error import FFmpegError
 from av.stream import Discard, Disposition, Stream
 
+from maskstream.video.opening import main_picture
 from maskstream.video.probe import fraction
 
 #: What sound and text are re-encoded to where a container can't hold them as they are; FFmpeg's encoders.
@@ -106,12 +107,16 @@ def plan_streams(source: InputContainer, container: str | None) -> list[Plan]:
 
     Copied are sound and subtitles that the container can hold, cover pictures, and fonts in Matroska. Other
     sound and text subtitles are re-encoded. Left out are data, subtitles that are pictures in an mp4 or
-    WebM, streams of an unknown codec, and video streams after the first, whose frames nobody works on. PyAV
+    WebM, streams of an unknown codec, and video streams but the default (or first) one. PyAV
     copies no data streams; a timecode is kept as metadata of the video stream, and chapters as such.
     """
-    pictures = [s for s in source.streams.video if not s.disposition & Disposition.attached_pic]
-    first = pictures[0].index if pictures else None
-    return [_plan(stream, container, stream.index == first) for stream in source.streams]
+    main = main_picture(source)
+    index = main.index if main else None
+    plans = [_plan(stream, container, stream.index == index) for stream in source.streams]
+    if main is not None and any(plan.kind == "video" and plan.index < main.index for plan in plans):
+        why = "only the default video stream is worked on"
+        return [replace(p, why=why) if p.kind == "video" and p.why else p for p in plans]
+    return plans
 
 
 def _plan(stream: Stream, container: str | None, drawn: bool) -> Plan:

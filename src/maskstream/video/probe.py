@@ -17,20 +17,20 @@ import numpy as np
 from av.container import InputContainer
 from av.error import FFmpegError
 from av.sidedata.sidedata import Type as SideDataType
-from av.stream import Disposition
 from av.video.stream import VideoStream
 
-from maskstream.errors import InputError, one_line
+from maskstream.errors import InputError
+from maskstream.files import check_is_there, path_of
+from maskstream.pictures import check_pixels
+from maskstream.video.animation import TICK, is_animation, look
 from maskstream.video.colour import ColourTags
-from maskstream.video.images import list_images, read_image
+from maskstream.video.images import has_alpha, list_images, read_image
+from maskstream.video.opening import TEXT_FORMATS, check_picture, limit_pixels, main_picture, open_file
+from maskstream.video.timeline import Timeline
 
-#: PyAV 19 always reads metadata this way and has no such arguments; before, a Latin-1 title was an error.
-OPEN_OPTIONS: dict[str, Any] = (
-    {"metadata_errors": "surrogateescape"} if int(av.__version__.split(".")[0]) < 19 else {}
+_SCANNED = (
+    64_000_000  #: bytes of a transport stream, which says nothing of its frames, that are looked through
 )
-
-#: Formats by which FFmpeg reads any text as a picture of letters.
-TEXT_FORMATS = frozenset(("tty", "bin", "xbin", "adf", "idf"))
 
 
 @dataclass(frozen=True)
@@ -107,6 +107,9 @@ class VideoInfo:
         colour: the colour tags as stored.
         sample_aspect_ratio: width / height of one pixel of the upright picture.
         audio: the audio streams.
+        alpha: whether the picture is transparent somewhere (in its first frame, or by its tags).
+        interlaced: whether a frame is two half-pictures of different moments.
+        exact: whether count and duration are the picture's own; else they are the whole file's, or guessed.
         images: the files of a folder, in order; empty for a video file.
     """
 
@@ -125,6 +128,9 @@ class VideoInfo:
     colour: ColourTags
     sample_aspect_ratio: Fraction = Fraction(1)
     audio: tuple[AudioInfo, ...] = ()
+    alpha: bool = False
+    interlaced: bool = False
+    exact: bool = False
     images: tuple[Path, ...] = field(default=(), repr=False)
 
     @property
@@ -153,28 +159,24 @@ def fraction(value: Any) -> Fraction | None:
 
 @contextmanager
 def open_video(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
-    """Open a video file and choose its first real video stream (cover pictures are none).
+    """Open a video file and choose its video stream: the default or the first one, no cover picture.
 
     Raises:
-        InputError: the file can't be opened, or holds no video stream, or one of an unknown codec.
+        InputError: the file can't be opened, or holds no video stream, or one of an unknown codec, or its
+            pictures have too many pixels.
     """
-    try:
-        container = av.open(str(path), **OPEN_OPTIONS)
-    except FFmpegError as error:
-        reason = one_line(error).lower()
-        raise InputError(
-            f"{path}: not a readable video ({reason}); it is damaged, cut short or of another kind"
-        ) from error
-    with container:
+    with open_file(path) as container:
         if container.format.name in TEXT_FORMATS:
             raise InputError(f"{path}: not a readable video (it is text)")
-        streams = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
-        if not streams:
+        check_picture(path, container)
+        stream = main_picture(container)
+        if stream is None:
             kinds = ", ".join(sorted({s.type for s in container.streams})) or "nothing"
             raise InputError(f"{path}: no video stream in this file (it holds {kinds})")
-        stream = streams[0]
         if stream.codec_context is None:
             raise InputError(f"{path}: its video codec is not supported; convert it to H.264 first")
+        check_pixels(path, stream.codec_context.width, stream.codec_context.height)
+        limit_pixels(stream)
         # Frame threads would lose the frames after a damaged one near the end, and not say so.
         stream.thread_type = "SLICE"
         yield container, stream
@@ -190,18 +192,20 @@ def probe(path: str | os.PathLike[str]) -> VideoInfo:
     Raises:
         InputError: missing, not a video, no video stream, no frame in it, a folder without images.
     """
-    path = Path(path)
-    if not path.exists():
-        raise InputError(f"{path}: no such file or folder")
+    path = path_of(path, "a video or a folder of images")
+    check_is_there(path)
     if path.is_dir():
         return _probe_folder(path)
+    if is_animation(path):
+        return _probe_animation(path)
     with open_video(path) as (container, stream):
         return _probe_stream(path, container, stream)
 
 
 def _probe_folder(folder: Path) -> VideoInfo:
     images = list_images(folder)
-    first = next((image for image in map(read_image, images) if image is not None), None)
+    read = ((path, read_image(path)) for path in images)
+    first_path, first = next(((path, image) for path, image in read if image is not None), (folder, None))
     if first is None:
         raise InputError(f"{folder}: none of its {len(images)} images can be read")
     height, width = first.shape[:2]
@@ -219,7 +223,30 @@ def _probe_folder(folder: Path) -> VideoInfo:
         pixel_format="rgb24",
         bits=8,
         colour=ColourTags(),
+        alpha=has_alpha(first_path),
+        exact=True,
         images=tuple(images),
+    )
+
+
+def _probe_animation(path: Path) -> VideoInfo:
+    found = look(path)
+    return VideoInfo(
+        path=path,
+        width=found.width,
+        height=found.height,
+        frame_rate=found.count / found.duration,
+        time_base=TICK,
+        start_time=Fraction(0),
+        duration=found.duration,
+        frame_count=found.count,
+        orientation=Orientation(),
+        codec="webp",
+        pixel_format="rgba" if found.alpha else "rgb24",
+        bits=8,
+        colour=ColourTags(),
+        alpha=found.alpha,
+        exact=True,
     )
 
 
@@ -230,13 +257,14 @@ def _probe_stream(path: Path, container: InputContainer, stream: VideoStream) ->
     context = stream.codec_context
     time_base = fraction(stream.time_base)
     rate = fraction(stream.average_rate) or fraction(stream.guessed_rate)
-    if stream.duration is not None and time_base:
-        duration: Fraction | None = stream.duration * time_base
-    else:
-        duration = _tagged_duration(stream)
-        if duration is None and container.duration:
-            duration = Fraction(container.duration, av.time_base)
-    estimate = round(duration * rate) if duration and rate else None
+    if frame.pts is None and frame.dts is None:  # the demuxer's guess; what the stream says is right
+        rate = (1 / (frame.duration * time_base) if frame.duration and time_base else None) or rate
+    duration, exact = _duration(container, stream)
+    count = _count(container, stream)
+    if count is None and Timeline(container).may_jump:
+        count, duration, exact = _scanned(path) or (None, duration, False)
+    if count is None and duration and rate:
+        count = round(duration * rate)
     orientation = Orientation.of(frame)
     aspect = fraction(stream.sample_aspect_ratio) or Fraction(1)
     height, width = frame.height, frame.width
@@ -251,7 +279,7 @@ def _probe_stream(path: Path, container: InputContainer, stream: VideoStream) ->
         time_base=time_base,
         start_time=stream.start_time * time_base if stream.start_time is not None and time_base else None,
         duration=duration,
-        frame_count=stream.frames or estimate,
+        frame_count=count,
         orientation=orientation,
         codec=context.name,
         pixel_format=frame.format.name,
@@ -263,7 +291,68 @@ def _probe_stream(path: Path, container: InputContainer, stream: VideoStream) ->
             for s in container.streams.audio
             if s.codec_context is not None
         ),
+        alpha=stream.metadata.get("alpha_mode") == "1" or _is_transparent(frame),
+        interlaced=bool(frame.interlaced_frame),
+        exact=exact,
     )
+
+
+def _duration(container: InputContainer, stream: VideoStream) -> tuple[Fraction | None, bool]:
+    """Seconds of the picture, and whether that is its own; else it is that of the whole file."""
+    base = fraction(stream.time_base)
+    matroska = "matroska" in container.format.name
+    if stream.duration is not None and base:
+        return stream.duration * base, not Timeline(container).may_jump
+    own = _tagged_duration(stream)
+    duration = own
+    if duration is None and container.duration:
+        duration = Fraction(container.duration, av.time_base)
+    if matroska and duration and stream.start_time and base and stream.start_time * base < duration:
+        duration -= stream.start_time * base  # what Matroska calls so is the moment of the end
+    return duration, duration is not None and (own is not None or not container.streams.audio)
+
+
+def _count(container: InputContainer, stream: VideoStream) -> int | None:
+    """How many frames are shown, where the file says so: those that an edit list cuts off are not."""
+    if not stream.frames:
+        return None
+    entries = stream.index_entries
+    if "mp4" in container.format.name and len(entries) == stream.frames:
+        return sum(not entry.is_discard for entry in entries)
+    return stream.frames
+
+
+def _scanned(path: Path) -> tuple[int, Fraction | None, bool] | None:
+    """Count and seconds of a picture, from all its packets; None for a file that is too large."""
+    if path.stat().st_size > _SCANNED:
+        return None
+    times = scan(path)
+    if not times:
+        return None
+    stamps = [time for time, _ in times if time is not None]
+    length = max(stamps) - min(stamps) + max(length for _, length in times) if stamps else None
+    return len(times), length, True
+
+
+def scan(path: Path) -> list[tuple[Fraction | None, Fraction]]:
+    """Time and duration (seconds) of each frame that is shown, in the order stored, without decoding."""
+    times: list[tuple[Fraction | None, Fraction]] = []
+    with open_video(path) as (container, stream):
+        base = fraction(stream.time_base) or Fraction(0)
+        try:
+            for packet in Timeline(container).packets([stream]):
+                if packet.size and not packet.is_discard:
+                    stamp = None if packet.pts is None else packet.pts * base
+                    times.append((stamp, (packet.duration or 0) * base))
+        except FFmpegError:
+            pass  # a damaged rest; what came before is known
+    return times
+
+
+def _is_transparent(frame: av.VideoFrame) -> bool:
+    if not any(component.is_alpha for component in frame.format.components):
+        return False
+    return int(frame.to_ndarray(format="rgba")[..., 3].min()) < 255
 
 
 def _tagged_duration(stream: VideoStream) -> Fraction | None:

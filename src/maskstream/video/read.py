@@ -10,6 +10,7 @@ from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import partial
 from itertools import islice, pairwise
 from types import TracebackType
 from typing import Any
@@ -20,10 +21,14 @@ from av.container import InputContainer
 from av.error import FFmpegError
 from av.video.stream import VideoStream
 
+from maskstream.arrays import Bytes
 from maskstream.errors import InputError
-from maskstream.video.colour import RgbConverter
+from maskstream.video.animation import TICK, is_animation, pictures
+from maskstream.video.colour import Colour, RgbConverter, over
 from maskstream.video.images import read_image
+from maskstream.video.opening import name_of
 from maskstream.video.probe import VideoInfo, fraction, open_video, probe
+from maskstream.video.timeline import Timeline
 
 logger = logging.getLogger(__name__)
 
@@ -65,8 +70,11 @@ class FrameReader:
         skipped: damaged frames that were left out by the latest iteration.
     """
 
-    def __init__(self, info: VideoInfo, start: int, end: int | None, every: int) -> None:
+    def __init__(
+        self, info: VideoInfo, start: int, end: int | None, every: int, fill: Colour | None = None
+    ) -> None:
         self.info = info
+        self._fill = fill
         self.skipped = 0
         self._start, self._end, self._every = start, end, every
         self._running: Generator[VideoFrame, None, None] | None = None
@@ -80,6 +88,8 @@ class FrameReader:
     def __iter__(self) -> Iterator[VideoFrame]:
         self.close()
         self.skipped = 0
+        if self._fill is None:
+            _tell_of(self.info)
         self._running = self._images() if self.info.images else self._frames()
         return self._running
 
@@ -103,6 +113,27 @@ class FrameReader:
     def _skip(self) -> None:
         self.skipped += 1
 
+    def _tell_if_short(self, count: int, end: Fraction | None) -> None:
+        """Say so if the file ends before it said it would.
+
+        Args:
+            count: frames that came.
+            end: seconds at which the last one ends; None where that is unknown.
+        """
+        info = self.info
+        if not info.exact or info.frame_count is None or count >= 0.95 * info.frame_count - 1:
+            return  # what a header says may be a little off
+        if end is not None and info.duration is not None:
+            shown = end - (info.start_time or 0)
+            if shown >= info.duration * Fraction(95, 100) - (1 / info.frame_rate if info.frame_rate else 0):
+                return  # fewer frames, but for as long: their rate varies
+        logger.warning(
+            "%s: %d frames came where its header speaks of %d; it may be cut short",
+            info.path,
+            count,
+            info.frame_count,
+        )
+
     def _images(self) -> Generator[VideoFrame, None, None]:
         for index in range(self._start, min(len(self.info.images), self._end or 2**63), self._every):
             frame = _image_frame(self.info, index)
@@ -113,15 +144,15 @@ class FrameReader:
 
     def _frames(self) -> Generator[VideoFrame, None, None]:
         count = 0
-        with open_video(self.info.path) as (container, stream):
-            convert = _Converter(self.info, stream)
-            with closing(_decode(container, stream, self._skip)) as frames:
-                for index, frame in enumerate(frames):
-                    if self._end is not None and index >= self._end:
-                        break
-                    count = index + 1
-                    if self._wanted(index):
-                        yield convert(index, frame)
+        with closing(_all_frames(self.info, self._fill, self._skip)) as frames:
+            for index, frame in enumerate(frames):
+                if self._end is not None and index >= self._end:
+                    break
+                count = index + 1
+                if self._wanted(index):
+                    yield frame()
+            else:
+                self._tell_if_short(count, frame.end if count else None)
         if count <= self._start:
             raise InputError(
                 f"{self.info.path}: it has {count} frames, so none from frame {self._start} on; start earlier"
@@ -132,7 +163,12 @@ class FrameReader:
 
 
 def read_video(
-    path: str | os.PathLike[str], start: int | None = None, end: int | None = None, every: int = 1
+    path: str | os.PathLike[str],
+    start: int | None = None,
+    end: int | None = None,
+    every: int = 1,
+    *,
+    fill: Colour | None = None,
 ) -> FrameReader:
     """Read a video file or a folder of images frame by frame, in constant memory.
 
@@ -145,6 +181,8 @@ def read_video(
         start: index of the first frame wanted; frames before it are decoded and dropped, so it is exact.
         end: index after the last frame wanted.
         every: only every n-th frame from ``start`` on.
+        fill: (R, G, B) that shines through where the video is transparent. If None, the colours that are
+            stored there are seen, and a warning says so. (The alpha of VP8 and VP9 is not read.)
 
     Example:
         >>> with read_video("holiday.mp4", end=2) as reader:
@@ -156,12 +194,12 @@ def read_video(
     Raises:
         InputError: the video can't be read (see ``probe``), or the range is empty.
     """
-    start = start or 0
-    if every < 1:
+    start, end = _whole(start or 0, "start"), None if end is None else _whole(end, "end")
+    if _whole(every, "every") < 1:
         raise InputError(f"every {every} frames makes no sense; give 1 or more")
     info = probe(path)
     _check_range(info, start, end)
-    return FrameReader(info, start, end, every)
+    return FrameReader(info, start, end, every, fill)
 
 
 def read_reversed(
@@ -181,9 +219,37 @@ def read_reversed(
     Raises:
         InputError: as ``read_video``.
     """
+    start, end = _whole(start, "start"), None if end is None else _whole(end, "end")
     info = probe(path)
     _check_range(info, start, end)
+    _tell_of(info)
     return _reversed_images(info, start, end) if info.images else _reversed_frames(info, start, end, chunk)
+
+
+def _whole(value: Any, what: str) -> int:
+    """A count of frames.
+
+    Raises:
+        InputError: it is something else.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | np.integer):
+        raise InputError(f"{what} {value!r} is no number of frames; give a whole number")
+    return int(value)
+
+
+def _tell_of(info: VideoInfo) -> None:
+    """Say what of a video is not seen in its frames."""
+    if info.alpha:
+        logger.warning(
+            "%s: its transparency is not used; where it is transparent, the colours stored there are seen",
+            info.path,
+        )
+    if info.interlaced:
+        logger.warning(
+            "%s: is interlaced; its half-pictures are worked on as one frame and written as such. "
+            "Deinterlace it first where things move fast",
+            info.path,
+        )
 
 
 def _check_range(info: VideoInfo, start: int, end: int | None) -> None:
@@ -213,10 +279,10 @@ def _image_frame(info: VideoInfo, index: int) -> VideoFrame | None:
 class _Converter:
     """Decoded frames of one stream to what the reader hands out."""
 
-    def __init__(self, info: VideoInfo, stream: VideoStream) -> None:
+    def __init__(self, info: VideoInfo, stream: VideoStream, fill: Colour | None = None) -> None:
         self._orientation = info.orientation
         self._time_base = fraction(stream.time_base)
-        self._rgb = RgbConverter(str(info.path), info.colour)
+        self._rgb = RgbConverter(str(info.path), info.colour, fill)
 
     def __call__(self, index: int, frame: av.VideoFrame) -> VideoFrame:
         pts, base = _pts(frame), self._time_base
@@ -231,23 +297,83 @@ class _Converter:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class _Decoded:
+    """A frame that is made into an image when it is called.
+
+    Attributes:
+        end: seconds at which it ends; None where that is unknown.
+    """
+
+    make: Callable[[], VideoFrame]
+    end: Fraction | None
+
+    def __call__(self) -> VideoFrame:
+        return self.make()
+
+
+def _all_frames(
+    info: VideoInfo, fill: Colour | None, on_skip: Callable[[], None] = lambda: None
+) -> Generator[_Decoded, None, None]:
+    """All frames of a file from its beginning."""
+    if is_animation(info.path):
+        for index, (image, ticks, length) in enumerate(pictures(info.path)):
+            make = partial(_picture_frame, index, image, ticks, length, fill)
+            yield _Decoded(make, (ticks + length) * TICK)
+        return
+    with open_video(info.path) as (container, stream):
+        convert, base = _Converter(info, stream, fill), fraction(stream.time_base)
+        with closing(_decode(container, stream, on_skip)) as frames:
+            for index, frame in enumerate(frames):
+                pts = _pts(frame)
+                end = None if pts is None or base is None else (pts + (frame.duration or 0)) * base
+                yield _Decoded(partial(convert, index, frame), end)
+
+
+def _picture_frame(index: int, image: Bytes, ticks: int, length: int, fill: Colour | None) -> VideoFrame:
+    """One picture of an animation."""
+    if image.shape[2] == 4:
+        image = image[..., :3].copy() if fill is None else over(image, fill)
+    return VideoFrame(index, ticks * TICK, ticks, TICK, image, f"{index:05d}", length * TICK)
+
+
 def _pts(frame: av.VideoFrame) -> int | None:
     return frame.pts if frame.pts is not None else frame.dts
 
 
 def _decode(
-    container: InputContainer, stream: VideoStream, on_skip: Callable[[], None] = lambda: None
+    container: InputContainer,
+    stream: VideoStream,
+    on_skip: Callable[[], None] = lambda: None,
+    timeline: Timeline | None = None,
 ) -> Generator[av.VideoFrame, None, None]:
     """Frames in display order from where the container stands; ``on_skip`` is called for each damaged one."""
-    frames = _decoded(container, stream, on_skip)
+    frames = _decoded(container, stream, on_skip, timeline)
     if _lacks_display_times(container, stream):
         frames = _timed_by_decoding(frames)
-    yield from frames
+    yield from _filled_in(frames, stream)
 
 
 def _lacks_display_times(container: InputContainer, stream: VideoStream) -> bool:
     """Whether it is an AVI with B-frames, which has decoding times only."""
     return container.format.name == "avi" and stream.codec_context.has_b_frames
+
+
+def _filled_in(frames: Iterator[av.VideoFrame], stream: VideoStream) -> Generator[av.VideoFrame, None, None]:
+    """Frames with time stamps also where the file has none (bare H.264): each begins where the last one ends.
+
+    Those that were counted so are marked in ``opaque``.
+    """
+    base, rate = fraction(stream.time_base), fraction(stream.average_rate)
+    usual = round(1 / (rate * base)) if rate and base else 0
+    following = 0
+    for frame in frames:
+        pts = _pts(frame)
+        if pts is None and usual:
+            frame.pts = pts = following
+            frame.opaque = "counted"
+        following = (pts or 0) + (frame.duration or usual)
+        yield frame
 
 
 def _timed_by_decoding(frames: Iterator[av.VideoFrame]) -> Generator[av.VideoFrame, None, None]:
@@ -266,14 +392,17 @@ def _timed_by_decoding(frames: Iterator[av.VideoFrame]) -> Generator[av.VideoFra
 
 
 def _decoded(
-    container: InputContainer, stream: VideoStream, on_skip: Callable[[], None]
+    container: InputContainer,
+    stream: VideoStream,
+    on_skip: Callable[[], None],
+    timeline: Timeline | None = None,
 ) -> Generator[av.VideoFrame, None, None]:
-    packets = container.demux(stream)
+    packets = (timeline or Timeline(container)).packets([stream])
     while True:
         try:
             packet = next(packets, None)
         except FFmpegError as error:
-            logger.warning("%s: reading stops here, the rest is damaged (%s)", container.name, error)
+            logger.warning("%s: reading stops here, the rest is damaged (%s)", name_of(container), error)
             on_skip()
             return
         if packet is None:
@@ -281,7 +410,7 @@ def _decoded(
         try:
             frames = packet.decode()
         except FFmpegError as error:
-            logger.debug("%s: a frame could not be decoded (%s)", container.name, error)
+            logger.debug("%s: a frame could not be decoded (%s)", name_of(container), error)
             on_skip()
             continue
         yield from frames
@@ -308,15 +437,25 @@ def _reversed_frames(
 
 
 def _index(info: VideoInfo, end: int | None) -> tuple[array[int], list[int]]:
-    """Time stamps of the frames before ``end``, and the indices of the key frames among them."""
+    """Time stamps of the frames before ``end``, and the indices of the key frames among them.
+
+    There are none of these where the place of a frame can't be found by its time.
+    """
     stamps, keys = array("q"), []
-    with open_video(info.path) as (container, stream), closing(_decode(container, stream)) as frames:
-        for index, frame in enumerate(islice(frames, end)):
-            if frame.key_frame:
-                keys.append(index)
-            pts = _pts(frame)
-            stamps.append(_NO_PTS if pts is None else pts)
-    return stamps, keys
+    if is_animation(info.path):
+        with closing(_all_frames(info, None)) as pictures_:
+            stamps.extend(_NO_PTS for _ in islice(pictures_, end))
+        return stamps, []
+    with open_video(info.path) as (container, stream):
+        timeline, timed = Timeline(container), True
+        with closing(_decode(container, stream, timeline=timeline)) as frames:
+            for index, frame in enumerate(islice(frames, end)):
+                if frame.key_frame:
+                    keys.append(index)
+                timed = timed and frame.opaque is None
+                pts = _pts(frame)
+                stamps.append(_NO_PTS if pts is None else pts)
+        return stamps, keys if timed and not timeline.jumps else []
 
 
 def _chunk(info: VideoInfo, stamps: array[int], keys: list[int], first: int, last: int) -> list[VideoFrame]:
@@ -328,9 +467,8 @@ def _chunk(info: VideoInfo, stamps: array[int], keys: list[int], first: int, las
         frames = _decoded_after(info, stamps[key], first, wanted) if key else []
         if [frame.pts for frame in frames] == wanted.tolist():
             return frames
-    with open_video(info.path) as (container, stream), closing(_decode(container, stream)) as decoded:
-        convert = _Converter(info, stream)
-        return [convert(first + i, frame) for i, frame in enumerate(islice(decoded, first, last))]
+    with closing(_all_frames(info, None)) as frames_:
+        return [frame() for frame in islice(frames_, first, last)]
 
 
 def _decoded_after(info: VideoInfo, key: int, first: int, wanted: array[int]) -> list[VideoFrame]:

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-from array import array
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import av
-from av.container import InputContainer
-from av.error import FFmpegError
-from av.video.stream import VideoStream
-
+from maskstream.video.animation import is_animation
 from maskstream.video.encoders import VIDEO_SUFFIXES, container_of, encoder_for
 from maskstream.video.keep import Plan, file_metadata, plan_streams
-from maskstream.video.probe import VideoInfo, fraction, open_video, probe
+from maskstream.video.probe import VideoInfo, fraction, open_video, probe, scan
 
 
 @dataclass(frozen=True)
@@ -102,32 +97,31 @@ def report(path: Path, output: Path | None = None) -> Report:
         output = path.with_name(f"{path.stem}-out{suffix}")
     keeps = bool(output.suffix)
     encoder = encoder_for(output).name_for(info.width) if keeps else "png"
+    if is_animation(path):
+        times = FrameTimes(info.frame_count or 0)
+        changes = _changes(info, output, info.alpha)
+        kind, size = "animated WebP", path.stat().st_size
+        return Report(info, kind, size, times, info.alpha, output, encoder, changes, keeps=keeps)
     if info.images:
         size = sum(image.stat().st_size for image in info.images)
-        changes = _changes(info, output, alpha=False)
-        return Report(info, "folder of images", size, None, False, output, encoder, changes, keeps=keeps)
+        changes = _changes(info, output, info.alpha)
+        return Report(info, "folder of images", size, None, info.alpha, output, encoder, changes, keeps=keeps)
     with open_video(path) as (container, stream):
         plans = tuple(plan_streams(container, container_of(output) if keeps else None))
-        alpha = _has_alpha(info, stream)
         return Report(
             info,
             container.format.long_name,
             path.stat().st_size,
-            _frame_times(container, stream),
-            alpha,
+            _frame_times(path, fraction(stream.time_base)),
+            info.alpha,
             output,
             encoder,
-            _changes(info, output, alpha),
+            _changes(info, output, info.alpha),
             plans,
             tuple(_chapter(chapter) for chapter in container.chapters()),
             tuple(file_metadata(container).items()),
             keeps,
         )
-
-
-def _has_alpha(info: VideoInfo, stream: VideoStream) -> bool:
-    components = av.VideoFormat(info.pixel_format).components
-    return stream.metadata.get("alpha_mode") == "1" or any(c.is_alpha for c in components)
 
 
 def _changes(info: VideoInfo, output: Path, alpha: bool) -> tuple[str, ...]:
@@ -138,6 +132,8 @@ def _changes(info: VideoInfo, output: Path, alpha: bool) -> tuple[str, ...]:
         changes.append(f"{info.bits} bits become 8")
     if alpha:
         changes.append("its alpha is not read")
+    if info.interlaced:
+        changes.append("its half-pictures become one frame")
     if not output.suffix:
         return tuple(changes)
     encoder = encoder_for(output)
@@ -149,21 +145,14 @@ def _changes(info: VideoInfo, output: Path, alpha: bool) -> tuple[str, ...]:
     return tuple(changes)
 
 
-def _frame_times(container: InputContainer, stream: VideoStream) -> FrameTimes:
-    stamps, count = array("q"), 0
-    try:
-        for packet in container.demux(stream):
-            if packet.size:
-                count += 1
-                if packet.pts is not None:
-                    stamps.append(packet.pts)
-    except FFmpegError:
-        pass  # a damaged rest; what came before is known
-    steps = [b - a for a, b in pairwise(sorted(stamps))]
-    tick = fraction(stream.time_base)
+def _frame_times(path: Path, tick: Fraction | None) -> FrameTimes:
+    """Of the frames that are shown, with times that go on where those of the file jump."""
+    times = scan(path)
+    stamps = sorted(time for time, _ in times if time is not None)
+    steps = [b - a for a, b in pairwise(stamps)]
     if not steps or tick is None:
-        return FrameTimes(count)
-    return FrameTimes(count, min(steps) * tick, max(steps) * tick, tick)
+        return FrameTimes(len(times))
+    return FrameTimes(len(times), min(steps), max(steps), tick)
 
 
 def _chapter(chapter: Any) -> Chapter:

@@ -16,7 +16,9 @@ from av.stream import Stream
 
 from maskstream.errors import InputError
 from maskstream.video.keep import Fate, Plan, chapters, file_metadata, plan_streams, stream_metadata
-from maskstream.video.probe import OPEN_OPTIONS, fraction
+from maskstream.video.opening import name_of, open_file
+from maskstream.video.probe import fraction
+from maskstream.video.timeline import Timeline
 
 logger = logging.getLogger(__name__)
 
@@ -61,11 +63,10 @@ class KeptStreams:
         self._format = container
         self._start, self._end = start, end
         try:
-            self._container: InputContainer = av.open(str(source), **OPEN_OPTIONS)
-        except FFmpegError as error:
-            raise InputError(
-                f"{source}: can't be opened to keep its sound and subtitles; name a media file"
-            ) from error
+            self._container: InputContainer = open_file(source)
+        except InputError as error:
+            raise InputError(f"{error}; it can't be opened to keep its sound and subtitles") from error
+        self._timeline = Timeline(self._container)
         self._plans = plan_streams(self._container, container)
         self._from_zero = container in ("matroska", "webm") and self._container.format.name != "matroska,webm"
         self._tracks: dict[int, _Track] = {}
@@ -137,7 +138,8 @@ class KeptStreams:
         wanted = [self._container.streams[index] for index in self._tracks]
         if not wanted:
             return
-        for packet in self._container.demux(wanted):
+        ends: dict[int, Fraction] = {}
+        for packet in self._timeline.packets(wanted):
             base = fraction(packet.time_base)
             if packet.pts is None or packet.dts is None or base is None:
                 continue
@@ -150,6 +152,10 @@ class KeptStreams:
                 continue
             if text and self._end is not None and begin < self._end < begin + length:
                 packet.duration = round((self._end - begin) / base)
+            if self._timeline.may_jump and packet.stream.type == "audio":
+                if begin + length / 2 < ends.get(packet.stream_index, begin):
+                    continue  # of two recordings that were put together, the first lasts a little longer
+                ends[packet.stream_index] = begin + length
             shift = round(self._start / base)
             packet.pts, packet.dts = packet.pts - shift, packet.dts - shift
             if self._from_zero and packet.dts < 0:
@@ -190,7 +196,9 @@ class KeptStreams:
         try:
             return next(self._packets, None)
         except FFmpegError as error:
-            logger.warning("%s: its sound ends early, the rest is damaged (%s)", self._container.name, error)
+            logger.warning(
+                "%s: its sound ends early, the rest is damaged (%s)", name_of(self._container), error
+            )
             return None
 
     def close(self) -> None:
@@ -212,7 +220,7 @@ def _say_damaged(stream: Any, count: int) -> None:
     if count:
         logger.warning(
             "%s: %d damaged pieces of %s stream %d are left out",
-            stream.container.name,
+            name_of(stream.container),
             count,
             stream.type,
             stream.index,
@@ -226,7 +234,7 @@ def _trim(packet: AnyPacket, ticks: int) -> None:
 
 
 def _first_packet(source: Path, index: int) -> bytes:
-    with av.open(str(source), **OPEN_OPTIONS) as container:
+    with open_file(source) as container:
         return bytes(next(container.demux(container.streams[index])))
 
 
@@ -268,7 +276,7 @@ class _EncodedSound:
             self._encoder.open()
         except FFmpegError as error:
             raise InputError(
-                f"{source.container.name}: {encoder} can't encode its sound ({rate} Hz, {layout}); "
+                f"{name_of(source.container)}: {encoder} can't encode its sound ({rate} Hz, {layout}); "
                 "write another kind of file"
             ) from error
         self._resampler = av.AudioResampler(

@@ -23,11 +23,13 @@ from av.video.stream import VideoStream
 
 from maskstream.arrays import Bytes
 from maskstream.errors import InputError
-from maskstream.files import Part
+from maskstream.files import Part, path_of
+from maskstream.video.animation import is_animation
 from maskstream.video.colour import BT601, BT709, LIMITED, ColourTags, YuvConverter
 from maskstream.video.encoders import CRF, VIDEO_SUFFIXES, container_of, encoder_for
 from maskstream.video.image_sequence import ImageSequenceWriter
 from maskstream.video.keep import LENIENT, needs_free_keys
+from maskstream.video.opening import url_of
 from maskstream.video.probe import VideoInfo, fraction
 from maskstream.video.tracks import KeptStreams
 
@@ -93,7 +95,7 @@ class VideoWriter:
             InputError: unknown file name suffix or codec, or the two don't go together, or can't hold
                 alpha; no such folder.
         """
-        self._path = Path(path)
+        self._path = path_of(path, "a video file")
         self._format = container_of(self._path)
         self._encoder = encoder_for(self._path, codec, alpha)
         if not self._path.parent.is_dir():
@@ -255,12 +257,13 @@ class VideoWriter:
         self._time_base = like.time_base if timed and like and like.time_base else 1 / self._rate
         if timed and not (like and like.time_base):
             self._time_base = Fraction(1, 90_000)
-        if self._keep_from is not None and not Path(self._keep_from).is_dir():
-            self._kept = KeptStreams(Path(self._keep_from), self._format, self._start, self._end)
+        source = None if self._keep_from is None else Path(self._keep_from)
+        if source is not None and not source.is_dir() and not is_animation(source):
+            self._kept = KeptStreams(source, self._format, self._start, self._end)
         self._part = Part(self._path)
         try:
             self._output = av.open(
-                str(self._part.path), "w", format=self._format, container_options=self._container_options()
+                url_of(self._part.path), "w", format=self._format, container_options=self._container_options()
             )
             self._stream = self._add_video(self._output, width, height)
             if self._kept is not None:

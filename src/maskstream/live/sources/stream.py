@@ -24,7 +24,8 @@ from maskstream.errors import InputError, one_line
 from maskstream.live.sources.clock import Clock
 from maskstream.live.sources.source import Hear, SourceError
 from maskstream.video.colour import ColourTags, RgbConverter
-from maskstream.video.probe import OPEN_OPTIONS, TEXT_FORMATS, Orientation, fraction
+from maskstream.video.opening import OPEN_OPTIONS, TEXT_FORMATS
+from maskstream.video.probe import Orientation, fraction
 
 logger = logging.getLogger(__name__)
 
