@@ -73,7 +73,7 @@ class Output:
             seen = results.get(_PATIENCE / self._fps)
             now = monotonic()
             if seen is not None:
-                self._show(self._sealed(seen), now)
+                self._show(self.picture_of(seen), now)
             elif results.closed:
                 return
             elif (reason := self._staleness(now)) is not None:
@@ -81,7 +81,8 @@ class Output:
             else:
                 self._sinks.show(self.last, now)
 
-    def _sealed(self, seen: Seen) -> Sealed:
+    def picture_of(self, seen: Seen) -> Sealed:
+        """What may be seen of a result."""
         if seen.failed:
             return self.guard.slate(Reason.ERROR)
         self._current_at = seen.frame.captured
