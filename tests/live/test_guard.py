@@ -180,3 +180,55 @@ def test_the_room_never_leaves_whatever_fails_when():
         assert not shows_the_room(sealed)
         kinds.add(sealed.slate)
     assert kinds == {None, Reason.STARTING, Reason.PANIC, Reason.ERROR}
+
+
+def large(seed):
+    return np.random.default_rng(seed).integers(0, 255, (720, 1280, 3), np.uint8)
+
+
+@pytest.mark.parametrize("place", [(0, 0), (3, 5), (355, 637), (712, 1272)])
+def test_no_piece_of_the_room_of_eight_pixels_a_side_gets_through_at_720_lines(place):
+    rows, columns = (slice(start, start + 8) for start in place)
+    room, background = large(1), large(2)
+    alpha = np.zeros((720, 1280), np.uint8)
+    alpha[300:500, 100:300] = 255
+
+    def leaking(into):
+        def compose(frame, found):
+            behind = background.copy()
+            if into == "background":
+                behind[rows, columns] = room[rows, columns]
+            image = np.where(alpha[..., None] > 0, room, behind)
+            if into == "composite":
+                image[rows, columns] = room[rows, columns]
+            return Composite(image, alpha, behind)
+
+        return Guard(compose, np.full_like(room, 9))
+
+    assert leaking("nothing").seal(Captured(0.0, room), alpha).slate is None
+    for into in ("composite", "background"):
+        assert leaking(into).seal(Captured(0.0, room), alpha).slate is Reason.ERROR
+
+
+def test_white_walls_in_front_of_a_white_picture_are_no_leak():
+    room = large(1)
+    room[:, :400] = 255
+    background = np.full_like(room, 255)
+    alpha = np.zeros((720, 1280), np.uint8)
+    alpha[300:500, 600:800] = 255
+    composed = Composite(np.where(alpha[..., None] > 0, room, background), alpha, background)
+    it = Guard(lambda *_: composed, np.full_like(room, 9))
+    assert it.seal(Captured(0.0, room), alpha).slate is None
+
+
+def test_the_slate_fades_into_the_first_composite_and_comes_at_once():
+    it = guard(fade_seconds=0.4)
+    it.slate(Reason.STARTING)
+    reds = [int(it.seal(frame(time), person()).image[0, 0, 1]) for time in (0.0, 0.1, 0.2, 0.3, 0.5)]
+    assert reds == sorted(reds)
+    assert reds[0] < 40
+    assert reds[-1] == BACKGROUND[1]
+    it.panic = True
+    assert is_slate(it.seal(frame(0.6), person()), Reason.PANIC)
+    it.panic = False
+    assert int(it.seal(frame(0.7), person()).image[0, 0, 1]) < 40

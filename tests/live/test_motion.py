@@ -1,6 +1,7 @@
 import numpy as np
 
 from maskstream.live.motion import MotionGate
+from maskstream.live.scene import small_of
 
 RANDOM = np.random.default_rng(0)
 
@@ -12,14 +13,14 @@ def room(noise=0):
 
 def settled(gate, frame):
     for number in range(3):
-        assert gate.moves(frame, number / 30)
+        assert gate.moves(small_of(frame), number / 30)
     return 3 / 30
 
 
 def test_a_still_room_is_not_looked_at_again_though_the_sensor_is_noisy():
     gate = MotionGate(first=3)
     time = settled(gate, room(4))
-    assert not any(gate.moves(room(4), time + n / 30) for n in range(10))
+    assert not any(gate.moves(small_of(room(4)), time + n / 30) for n in range(10))
 
 
 def test_a_moving_hand_is():
@@ -27,14 +28,15 @@ def test_a_moving_hand_is():
     time = settled(gate, room())
     frame = room()
     frame[100:140, 200:240] = 255 - frame[100:140, 200:240].mean().astype(np.uint8)
-    assert gate.moves(frame, time)
+    assert gate.moves(small_of(frame), time)
 
 
 def test_slow_changes_add_up():
     gate = MotionGate(first=3, rest_seconds=1000)
     time = settled(gate, room())
     looks = [
-        gate.moves(np.clip(room().astype(int) + n // 4, 0, 255).astype(np.uint8), time) for n in range(60)
+        gate.moves(small_of(np.clip(room().astype(int) + n // 4, 0, 255).astype(np.uint8)), time)
+        for n in range(60)
     ]
     assert 1 <= sum(looks) <= 5
 
@@ -42,19 +44,34 @@ def test_slow_changes_add_up():
 def test_a_look_is_taken_now_and_then_all_the_same():
     gate = MotionGate(first=3, rest_seconds=0.5)
     time = settled(gate, room())
-    looks = [gate.moves(room(), time + n / 30) for n in range(60)]
+    looks = [gate.moves(small_of(room()), time + n / 30) for n in range(60)]
     assert sum(looks) == 3
 
 
 def test_after_a_reset_frames_are_looked_at():
     gate = MotionGate(first=3)
     time = settled(gate, room())
-    assert not gate.moves(room(), time)
+    assert not gate.moves(small_of(room()), time)
     gate.reset()
-    assert gate.moves(room(), time)
+    assert gate.moves(small_of(room()), time)
 
 
 def test_another_size_is_no_error():
     gate = MotionGate(first=1)
-    gate.moves(room(), 0)
-    gate.moves(np.zeros((90, 70, 3), np.uint8), 0.1)
+    gate.moves(small_of(room()), 0)
+    gate.moves(small_of(np.zeros((90, 70, 3), np.uint8)), 0.1)
+
+
+def dim_room(person_at, seed):
+    """A dark room with a sensor's noise, and somebody in it who is hardly lighter than it."""
+    image = np.random.default_rng(1).integers(8, 16, (36, 64, 3)).repeat(20, 0).repeat(20, 1).astype(float)
+    image[200:, person_at : person_at + 300] += 9
+    noise = np.random.default_rng(seed).normal(0, 2.5, image.shape)
+    return np.clip(image + noise, 0, 255).astype(np.uint8)
+
+
+def test_in_dim_light_who_moves_a_little_is_noticed_and_who_rests_is_not():
+    gate = MotionGate(first=1, rest_seconds=1000)
+    assert gate.moves(small_of(dim_room(400, 0)), 0.0)
+    assert not any(gate.moves(small_of(dim_room(400, seed)), 0.1) for seed in range(1, 12))
+    assert any(gate.moves(small_of(dim_room(400 + step, 20 + step)), 0.2) for step in range(1, 5))

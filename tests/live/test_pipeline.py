@@ -19,6 +19,7 @@ from maskstream.replacement.replacer import BackgroundReplacer
 HEIGHT, WIDTH = 48, 80
 SIDE = 12  #: of the subject, a square
 ROOM, PERSON, BACKGROUND, SLATE = (250, 0, 250), (200, 190, 60), (0, 0, 255), (9, 9, 9)
+FLOOR = (70, 0, 70)  #: of the room, in its lowest rows
 PLAIN = MatteConfig(refine=False, smooth=False, foreground="none")
 BITS = 8  #: of a frame's index, painted into the subject
 
@@ -35,9 +36,15 @@ def mask_of(index):
     return mask
 
 
+def empty_room():
+    image = np.full((HEIGHT, WIDTH, 3), ROOM, np.uint8)
+    image[-6:] = FLOOR
+    return image
+
+
 def picture(index):
     """A coloured room, the subject, and the index on the subject in black and white."""
-    image = np.full((HEIGHT, WIDTH, 3), ROOM, np.uint8)
+    image = empty_room()
     x, y = place_of(index)
     image[y : y + SIDE, x : x + SIDE] = PERSON
     for bit in range(BITS):
@@ -119,6 +126,9 @@ class PlayedSegmenter:
     def settle(self):
         pass
 
+    def disbelieve(self):
+        pass
+
 
 class Found:
     ids, seen = (1,), (slice(0, HEIGHT), slice(0, WIDTH))
@@ -176,7 +186,7 @@ def run_until(pipeline, done, limit=20.0):
 
 
 def shows_the_room(sealed):
-    return bool((sealed.image == ROOM).all(-1).any())
+    return any((sealed.image == colour).all(-1).any() for colour in (ROOM, FLOOR))
 
 
 def test_the_slate_comes_first_and_then_the_composite():
@@ -332,7 +342,7 @@ def test_nobody_is_waited_for_behind_the_slate():
 
 
 def empty_room_between(index):
-    return np.full((HEIGHT, WIDTH, 3), ROOM, np.uint8) if 40 <= index < 120 else picture(index)
+    return empty_room() if 40 <= index < 120 else picture(index)
 
 
 class Forgetful(PlayedSegmenter):
@@ -399,7 +409,7 @@ def test_a_search_that_fails_is_told_and_nothing_stops():
         return mask
 
     capture = PlayedCapture(rate=60, draw=empty_room_between)
-    pipeline, sinks = made(capture, first=fails, search_again=True)
+    pipeline, sinks = made(capture, first=fails, search_again=True, guard=GuardConfig(lost_seconds=5.0))
     assert run_until(pipeline, lambda: capture.index > 150)
     assert pipeline.status.errors >= 1
     assert sinks.reasons <= {Reason.STARTING, None}
@@ -457,10 +467,71 @@ def test_it_ends_when_the_source_does():
     assert sinks.composites
 
 
-def test_the_status_line_says_that_the_room_is_hidden():
+def test_the_status_says_what_is_known_and_figures_only_when_asked():
     pipeline, sinks = made()
-    assert "slate: no mask yet" in pipeline.status.line
+    assert pipeline.status.line.startswith("slate shown: no mask yet")
     assert run_until(pipeline, lambda: len(sinks.composites) > 20)
     line = pipeline.status.line
-    assert "room hidden: yes" in line
+    assert line.startswith("you are shown | ")
     assert "ms late" in line
+    assert "hidden" not in line
+    assert "lines" not in line
+    assert "network: 240 lines" in pipeline.status.details
+
+
+def test_the_status_says_when_the_subject_is_away():
+    capture = PlayedCapture(rate=60, draw=lambda index: empty_room() if index > 20 else picture(index))
+    pipeline, sinks = made(capture, guard=GuardConfig(lost_seconds=None))
+    assert run_until(pipeline, lambda: "is away" in pipeline.status.line)
+    assert pipeline.status.line.startswith("the background is shown, the subject is away | ")
+    assert not any(shows_the_room(sealed) for sealed, _ in sinks.shown)
+
+
+class Moving:
+    """A background that is another colour in each picture."""
+
+    moves, from_frame = True, False
+
+    def __init__(self):
+        self.calls = 0
+
+    def at(self, frame, matte, time):
+        self.calls += 1
+        return np.full_like(frame, (0, 0, 100 + self.calls % 100))
+
+    def close(self):
+        pass
+
+
+def test_at_rest_a_mask_is_put_on_the_frame_that_it_is_of():
+    """Somebody moves by less than the gate notices, in front of a background that moves."""
+    edges = []
+
+    def hardly(index):
+        image = np.full((720, 1280, 3), (40, 44, 40), np.uint8)
+        image[-100:] = 20
+        image[100:620, 400 + index % 4 : 800 + index % 4] = (43, 45, 44)
+        return image
+
+    class Marking(PlayedSegmenter):
+        def step(self, frame, masks=None, ids=None):
+            self.sizes.append(self.size)
+            edges.append(int(np.argmax(frame[300, :, 0] == 43)))
+            found = Found((frame[..., 0] == 43).astype(np.float32)[None])
+            found.seen = slice(0, 720), slice(0, 1280)
+            return found
+
+    capture = PlayedCapture(draw=hardly, rate=30)
+    replacer = BackgroundReplacer(Marking(), Moving(), matte=PLAIN)
+    sinks = PlayedSinks()
+    slate = np.full((720, 1280, 3), SLATE, np.uint8)
+
+    def first(frame):
+        return (frame[..., 0] == 43).astype(np.uint8)
+
+    pipeline = LivePipeline(capture, replacer, first, slate, sinks, LiveConfig())
+    assert run_until(pipeline, lambda: len(edges) > 12 and len(sinks.composites) > 40)
+    assert len(edges) < capture.index / 2  # it rested
+    for sealed in sinks.composites:
+        beside = sealed.image[300][sealed.image[300, :, 2] < 100]
+        assert not (beside == (40, 44, 40)).all(-1).any(), "some of the room was taken for the subject"

@@ -66,9 +66,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     safe.add_argument(
         "--lost",
         type=seconds_or_never,
-        default=5.0,
+        default=1.0,
         metavar="SECONDS",
-        help="show the slate when the subject has been away so long; never: the background stays (5)",
+        help="show the slate when the subject has been away so long; never: the background stays (1)",
     )
     how = parser.add_argument_group("how")
     how.add_argument("--picture", type=picture_size, metavar="WxH", help="of all that leaves (the source's)")
@@ -119,7 +119,11 @@ def run(args: argparse.Namespace) -> int:
     )
     # First of all the camera, which takes longest to open: it does so while the rest is imported.
     session = LiveSession(options, say=lambda text: say(text, args.quiet))
-    with session, _told(session, args.quiet), suppress(KeyboardInterrupt):  # the usual end
+    with (
+        session,
+        _told(session, args.quiet, args.verbose or args.debug),
+        suppress(KeyboardInterrupt),
+    ):  # the usual end
         session.run()
     return 0
 
@@ -131,7 +135,7 @@ def _subject(args: argparse.Namespace) -> Subject | None:
 
 
 @contextmanager
-def _told(session: LiveSession, quiet: bool) -> Iterator[None]:
+def _told(session: LiveSession, quiet: bool, verbose: bool) -> Iterator[None]:
     """Tell the status on standard error meanwhile: in one line on a terminal, now and then elsewhere."""
     ended = Event()
     is_terminal = sys.stderr.isatty()
@@ -139,7 +143,8 @@ def _told(session: LiveSession, quiet: bool) -> Iterator[None]:
     def tell() -> None:
         while not ended.wait(_TERMINAL_SECONDS if is_terminal else PLAIN_SECONDS):
             if (status := session.status) is not None:
-                sys.stderr.write(f"\r\x1b[K{status.line}" if is_terminal else f"{status.line}\n")
+                line = status.details if verbose else status.line
+                sys.stderr.write(f"\r\x1b[K{line}" if is_terminal else f"{line}\n")
                 sys.stderr.flush()
 
     if not quiet:

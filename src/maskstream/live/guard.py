@@ -3,11 +3,11 @@
 Read it whole: it is all that stands between a camera and the world.
 
 - A sink takes a ``Sealed`` frame and nothing else, and only ``Guard.seal`` and ``Guard.slate`` make them.
-- ``seal`` composites by itself. It never hands a camera's frame on, and holds what it has made to the
-  background: where alpha is 0 the composite must show the background, to the level, and the background must
-  not be the frame.
-- Before the first mask, while the user wants it, when the subject has been away for too long, when a mask
-  covers more than a subject does, and on any exception, the slate leaves.
+- ``seal`` composites by itself. It never hands a camera's frame on, and looks at every pixel of what it has
+  made: where alpha is 0 the composite must show the background, to the level, and no piece of the background
+  as large as 8 x 8 pixels may be the frame's.
+- Before the first mask, while the user wants it, when the picture has changed at a jump, when the subject has
+  been away for too long, when a mask covers more than a subject does, and on any exception, the slate leaves.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from enum import StrEnum
 from threading import Lock
 from typing import TYPE_CHECKING, NamedTuple, final
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -30,8 +31,10 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-_SPOTS = 4096  #: pixels of each composite that are looked at
-_RESEMBLES = 0.5  #: part of them at which a background may have the very colour of the frame
+_STEP = 4  #: every so many pixels background and frame are compared: four times in each piece of 8 x 8
+_VARIES = 6  #: levels by which these four must differ: what is of one colour may be so in both
+_RESEMBLES = 0.5  #: part of all at which a background may have the very colour of the frame
+_FRAME = 1 / 30  #: seconds of a fade that are over when it begins
 _GUARDS = object()  #: what only this file has
 
 
@@ -41,6 +44,7 @@ class Reason(StrEnum):
     STARTING = "no mask yet"
     PANIC = "asked for"
     LOST = "the subject is away"
+    CHANGED = "the picture has changed suddenly"
     COVERED = "the mask covers nearly everything"
     SOURCE = "the camera gives nothing"
     ERROR = "something failed"
@@ -94,11 +98,14 @@ class GuardConfig:
         lost_seconds: how long the subject may be away until it is; None: the empty background stays.
         present: part of the picture that a subject covers at least.
         cover: part of the picture from which on a mask is not believed.
+        fade_seconds: how long the slate takes to fade into what comes after it; 0: it is gone at once. The
+            slate itself comes at once.
     """
 
-    lost_seconds: float | None = 5.0
+    lost_seconds: float | None = 1.0
     present: float = 0.0005
     cover: float = 0.97
+    fade_seconds: float = 0.0
 
 
 class Guard:
@@ -119,7 +126,8 @@ class Guard:
         self._panic = False
         self._seen_at: float | None = None
         self._lock = Lock()
-        self._spots = np.random.default_rng(0).integers(0, slate.shape[0] * slate.shape[1], _SPOTS)
+        self._since: float | None = None  # captured time of the first composite after the slate
+        self._fades = False
         self.errors = 0  #: exceptions that were caught
 
     @property
@@ -131,8 +139,14 @@ class Guard:
     def panic(self, wanted: bool) -> None:
         self._panic = wanted
 
+    @property
+    def fades(self) -> bool:
+        """Whether the last composite was still fading in."""
+        return self._fades
+
     def slate(self, reason: Reason) -> Sealed:
         """The slate, sealed."""
+        self._since, self._fades = None, False
         return Sealed(self._slate.copy(), reason, None, guards=_GUARDS)
 
     def seal(self, frame: Captured, found: Found | None) -> Sealed:
@@ -158,7 +172,7 @@ class Guard:
         composite = self._compose(frame, found)
         image, alpha = composite.image, composite.alpha
         self._check(frame.image, composite)
-        covered = np.count_nonzero(alpha > 127) / alpha.size
+        covered = cv2.countNonZero(cv2.threshold(alpha, 127, 1, cv2.THRESH_BINARY)[1]) / alpha.size
         if covered > self._config.cover:
             return self.slate(Reason.COVERED)
         if covered >= self._config.present:
@@ -170,7 +184,18 @@ class Guard:
             return self.slate(Reason.LOST)
         if self._panic:  # asked for meanwhile
             return self.slate(Reason.PANIC)
-        return Sealed(image.copy(), None, frame.captured, guards=_GUARDS)
+        return Sealed(self._faded(image, frame.captured), None, frame.captured, guards=_GUARDS)
+
+    def _faded(self, image: Frame, captured: float) -> Frame:
+        """A copy of a composite, or of what is between it and the slate that was shown before."""
+        if self._since is None:
+            self._since = captured
+        passed = captured - self._since + _FRAME
+        self._fades = passed < self._config.fade_seconds
+        if not self._fades:
+            return image.copy()
+        share = passed / self._config.fade_seconds
+        return np.asarray(cv2.addWeighted(self._slate, 1 - share, image, share, 0), np.uint8)
 
     def _check(self, frame: Frame, composite: Composite) -> None:
         """Refuse a composite that isn't one."""
@@ -184,12 +209,25 @@ class Guard:
         ):
             if array.shape != shape or array.dtype != np.uint8:
                 raise ValueError(f"the {name} is {array.shape} {array.dtype}, not {shape} uint8")
-        spots = self._spots[alpha.reshape(-1)[self._spots] == 0]
-        behind = background.reshape(-1, 3)[spots]
-        if not np.array_equal(image.reshape(-1, 3)[spots], behind):
+        outside = (alpha == 0).view(np.uint8)
+        if cv2.norm(image, background, cv2.NORM_INF, outside) > 0:
             raise ValueError("the composite shows something else than the background where no subject is")
         if np.shares_memory(background, frame):
             raise ValueError("the background is the frame")
-        same = (behind == frame.reshape(-1, 3)[spots]).all(1)
-        if not from_frame and np.count_nonzero(same) > _RESEMBLES * len(same):
+        if not from_frame and _shows(background, frame, outside):
             raise ValueError("the background shows what the frame does")
+
+
+def _shows(background: Frame, frame: Frame, outside: NDArray[np.uint8]) -> bool:
+    """Whether a background holds a piece of the frame, 8 x 8 pixels or more, where no subject is."""
+    there, here = background[::_STEP, ::_STEP], frame[::_STEP, ::_STEP]
+    looked_at = outside[::_STEP, ::_STEP] > 0
+    same = (there == here).all(2) & looked_at
+    if int(same.sum()) > _RESEMBLES * max(1, int(looked_at.sum())):
+        return True
+    pieces = same[:-1, :-1] & same[1:, :-1] & same[:-1, 1:] & same[1:, 1:]
+    rows, columns = np.nonzero(pieces)
+    if not len(rows):
+        return False
+    four = np.stack([here[rows + y, columns + x] for y in (0, 1) for x in (0, 1)]).astype(np.int16)
+    return bool((np.ptp(four, axis=0).max(1) > _VARIES).any())

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import cv2
 import numpy as np
-from numpy.typing import NDArray
 
-_SIZE = (64, 36)  #: (width, height) of what is compared
-_NOISE = 6.0  #: levels that a small block may differ by without having moved
+from maskstream.arrays import Floats
+
+_NOISE = 7.0  #: standard deviations of its noise that a block of a still picture may differ by,
+_LEAST, _MOST = 0.7, 6.0  #: and levels, at least and at most, whatever the noise
+_LOWER_HALF = 0.3246  # standard deviations that the smaller half of all noise is in the mean
 
 
 class MotionGate:
     """Says whether a frame may be treated like the last one that was looked at.
 
-    Frames are compared as small pictures, each pixel the mean of a block, so that a sensor's noise averages
-    out, against the frame that was last let through: slow changes add up until they are seen.
+    Small pictures are compared, each pixel the mean of a block, against the frame that was last let through:
+    slow changes add up until they are seen. How much is noise, most of the blocks tell: in dim light a
+    subject that moves changes few of them, and by little.
 
     Args:
         rest_seconds: after this long without a look, one is taken all the same.
@@ -31,26 +31,30 @@ class MotionGate:
     def reset(self) -> None:
         """Look at the next frames: another subject, background or size."""
         self._left = self._first
-        self._reference: NDArray[Any] | None = None
+        self._reference: Floats | None = None
         self._looked_at = 0.0
 
-    def moves(self, frame: NDArray[np.uint8], time: float) -> bool:
+    def moves(self, small: Floats, time: float) -> bool:
         """Whether to look at this frame.
 
         Args:
-            frame: ``(H, W, 3)`` uint8 RGB.
+            small: of the frame, see ``scene.small_of``.
             time: seconds at which it was captured.
         """
-        small = np.asarray(cv2.resize(frame, _SIZE, interpolation=cv2.INTER_AREA), np.int16)
-        reference = self._reference
         still = (
             self._left <= 0
-            and reference is not None
+            and self._reference is not None
             and time - self._looked_at < self._rest_seconds
-            and int(np.abs(small - reference).max()) <= _NOISE
+            and _is_noise(np.abs(small - self._reference))
         )
         if still:
             return False
         self._left -= 1
         self._reference, self._looked_at = small, time
         return True
+
+
+def _is_noise(difference: Floats) -> bool:
+    half = difference.size // 2
+    usual = float(np.partition(difference, half, axis=None)[:half].mean()) / _LOWER_HALF
+    return float(difference.max()) <= min(_MOST, max(_LEAST, _NOISE * usual))

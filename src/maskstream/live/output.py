@@ -12,6 +12,7 @@ from maskstream.live.capture import Captured, Health
 from maskstream.live.finder import Seen
 from maskstream.live.guard import Composite, Guard, GuardConfig, Reason, Sealed
 from maskstream.live.mailbox import Mailbox
+from maskstream.live.presence import Certainty
 from maskstream.live.sinks.runner import SinkRunner
 from maskstream.live.status import Meter
 from maskstream.replacement.replacer import BackgroundReplacer, Found
@@ -87,8 +88,11 @@ class Output:
             return self.guard.slate(Reason.ERROR)
         self._current_at = seen.frame.captured
         changed = self._change_background()
+        if seen.certainty is Certainty.DOUBT:
+            return self.guard.slate(Reason.CHANGED)
         is_shown = self.last.slate is None and not self.guard.panic
-        if seen.still and is_shown and not changed and not self._moves():
+        is_settled = seen.still and seen.certainty is Certainty.SURE and not self.guard.fades
+        if is_settled and is_shown and not changed and not self._moves():
             return self.last
         return self.guard.seal(seen.frame, seen.found)
 

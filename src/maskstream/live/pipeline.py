@@ -129,6 +129,7 @@ class LivePipeline:
             rung=str(self._ladder.rung),
             source="live" if health is Health.LIVE else f"{health} ({self._capture.why})",
             slate=output.last.slate,
+            subject=finder.certainty,
             resting=finder.resting,
             subjects=finder.subjects_found,
             sinks=dict(self._sinks.status),

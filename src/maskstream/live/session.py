@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 PATIENCE = 20.0  #: seconds that a source may take for its first picture
+_FADE = 0.4  # seconds in which the slate fades into what comes after it
 _TICK = 0.2  # seconds between two looks at whether to end
 
 Subject = Literal["auto", "clean-plate", "last"]
@@ -89,7 +90,7 @@ class LiveOptions:
     light_wrap: float = 0.0
     match_colour: float = 0.0
     slate: Path | None = None
-    lost_seconds: float | None = 5.0
+    lost_seconds: float | None = 1.0
     picture: tuple[int, int] | None = None
     fps: float | None = None
     loop: bool = False
@@ -350,7 +351,7 @@ class LiveSession:
             rungs=rungs,
             rest=options.rest,
             search_again=not by_hand and options.subject in (None, "auto"),
-            guard=GuardConfig(lost_seconds=options.lost_seconds),
+            guard=GuardConfig(lost_seconds=options.lost_seconds, fade_seconds=_FADE),
         )
 
     def _first_frame(self) -> Captured:

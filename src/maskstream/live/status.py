@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from statistics import quantiles
 
 from maskstream.live.guard import Reason, Sealed
+from maskstream.live.presence import Certainty
 
 _WINDOW = 3.0  #: seconds that rates and latencies are of
 
@@ -23,6 +24,7 @@ class Status:
         rung: how much the network does.
         source: how the capture is.
         slate: why the slate is shown; None: it isn't.
+        subject: what is known of the subject.
         resting: whether the network rests as nothing moves.
         subjects: how often a first mask has found somebody.
         sinks: by name, ``ok`` or what is wrong.
@@ -36,6 +38,7 @@ class Status:
     rung: str
     source: str
     slate: Reason | None
+    subject: Certainty
     resting: bool
     subjects: int = 0
     sinks: dict[str, str] = field(default_factory=dict)
@@ -43,20 +46,27 @@ class Status:
 
     @property
     def line(self) -> str:
-        """All of it, short."""
-        late = "" if self.latency is None else f", {1000 * self.latency:.0f} ms late"
-        parts = [
-            f"{self.frames_a_second:.0f} frames/s{late}",
-            f"{self.dropped} dropped",
-            self.rung + (", resting" if self.resting else ""),
-            f"slate: {self.slate}" if self.slate else "room hidden: yes",
-        ]
+        """What is known, in a user's words."""
+        shown = f"slate shown: {self.slate}" if self.slate else "you are shown"
+        if self.slate is None and self.subject is Certainty.AWAY:
+            shown = "the background is shown, the subject is away"
+        elif self.slate is None and self.subject is not Certainty.SURE:
+            shown = f"you are shown, the mask is {self.subject}"
+        parts = [shown, f"{self.frames_a_second:.0f} pictures a second"]
+        if self.latency is not None:
+            parts[-1] += f", {1000 * self.latency:.0f} ms late"
         if self.source != "live":
-            parts.append(f"source {self.source}")
+            parts.append(f"source: {self.source}")
         parts += [f"{name}: {what}" for name, what in self.sinks.items() if what != "ok"]
         if self.errors:
             parts.append(f"{self.errors} errors")
         return " | ".join(parts)
+
+    @property
+    def details(self) -> str:
+        """The same, with figures for whoever looks for the cause of something."""
+        resting = ", resting" if self.resting else ""
+        return f"{self.line} | network: {self.rung}{resting} | {self.dropped} frames left out"
 
 
 class Meter:

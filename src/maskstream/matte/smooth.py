@@ -17,7 +17,7 @@ from maskstream.matte.tiles import Grid, Place, sample
 SHARE = 0.7  #: of the alpha before, where nothing moves
 STILL = 3.0  #: difference of colour, in 0..255 at the thumbnail's size, that is noise
 MOVING = 9.0  #: difference of colour from which nothing of the alpha before is taken
-NEAR = 1 / 12  #: of the short side: what is farther from the object keeps nothing of the alpha before
+NEAR = 1 / 30  #: of the short side: what is farther from the object keeps nothing of the alpha before
 CUT = 40.0  #: mean difference of two frames that show different scenes
 
 _NEIGHBOURS = np.ones((5, 5), np.uint8)

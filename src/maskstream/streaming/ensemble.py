@@ -207,6 +207,11 @@ class EnsembleSegmenter:
         for member in self._members:
             member.segmenter.settle()
 
+    def disbelieve(self) -> None:
+        """Forget the last result; see ``VideoSegmenter.disbelieve``."""
+        for member in self._members:
+            member.segmenter.disbelieve()
+
     def step(
         self, frame: Frame, masks: ArrayLike | None = None, ids: Sequence[int] | int | None = None
     ) -> Segmentation:

@@ -286,6 +286,16 @@ class VideoSegmenter(Exclusive):
         self._memorize_last()
 
     @exclusive
+    def disbelieve(self) -> None:
+        """Forget the last result, though not the objects: it is neither memorised nor gone on from.
+
+        For results that something else has shown to be wrong; the next frame is searched whole. Masks that
+        were given with the last frame are memorised all the same.
+        """
+        if self._last is not None and not self._last.given:
+            self._last = None
+
+    @exclusive
     def reset(self) -> None:
         """Forget everything, as if no frame had been seen; an adapted network stays."""
         self._groups = Groups()
