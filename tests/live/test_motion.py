@@ -75,3 +75,19 @@ def test_in_dim_light_who_moves_a_little_is_noticed_and_who_rests_is_not():
     assert gate.moves(small_of(dim_room(400, 0)), 0.0)
     assert not any(gate.moves(small_of(dim_room(400, seed)), 0.1) for seed in range(1, 12))
     assert any(gate.moves(small_of(dim_room(400 + step, 20 + step)), 0.2) for step in range(1, 5))
+
+
+def test_a_codecs_noise_is_no_motion(tmp_path):
+    from maskstream.live.sources.drawn_room import draw_frame, draw_room
+    from maskstream.video.read import read_video
+    from maskstream.video.write import VideoWriter
+
+    frame = draw_frame(draw_room(1280, 720), 0).astype(float)
+    with VideoWriter(tmp_path / "still.mp4", fps=15) as writer:
+        for _ in range(40):
+            noisy = frame + RANDOM.integers(-3, 4, frame.shape)
+            writer.write(np.clip(noisy, 0, 255).astype(np.uint8))
+    gate = MotionGate(rest_seconds=1000)
+    with read_video(tmp_path / "still.mp4") as frames:
+        looks = [gate.moves(small_of(one.image), one.index / 15) for one in frames]
+    assert sum(looks[10:]) <= 3

@@ -6,8 +6,8 @@ import numpy as np
 
 from maskstream.arrays import Floats
 
-_NOISE = 7.0  #: standard deviations of its noise that a block of a still picture may differ by,
-_LEAST, _MOST = 0.7, 6.0  #: and levels, at least and at most, whatever the noise
+_NOISE = 8.0  #: standard deviations of its noise that a block of a still picture may differ by,
+_LEAST, _MOST = 1.0, 6.0  #: and levels, at least and at most, whatever the noise
 _LOWER_HALF = 0.3246  # standard deviations that the smaller half of all noise is in the mean
 
 
@@ -16,7 +16,8 @@ class MotionGate:
 
     Small pictures are compared, each pixel the mean of a block, against the frame that was last let through:
     slow changes add up until they are seen. How much is noise, most of the blocks tell: in dim light a
-    subject that moves changes few of them, and by little.
+    subject that moves changes few of them, and by little. That counts for brightness;
+    colours, which codecs are careless of, have to differ by the most.
 
     Args:
         rest_seconds: after this long without a look, one is taken all the same.
@@ -45,7 +46,7 @@ class MotionGate:
             self._left <= 0
             and self._reference is not None
             and time - self._looked_at < self._rest_seconds
-            and _is_noise(np.abs(small - self._reference))
+            and _is_noise(small - self._reference)
         )
         if still:
             return False
@@ -55,6 +56,9 @@ class MotionGate:
 
 
 def _is_noise(difference: Floats) -> bool:
-    half = difference.size // 2
-    usual = float(np.partition(difference, half, axis=None)[:half].mean()) / _LOWER_HALF
-    return float(difference.max()) <= min(_MOST, max(_LEAST, _NOISE * usual))
+    if float(np.abs(difference).max()) > _MOST:
+        return False
+    brightness = np.abs(difference.mean(2))
+    half = brightness.size // 2
+    usual = float(np.partition(brightness, half, axis=None)[:half].mean()) / _LOWER_HALF
+    return float(brightness.max()) <= max(_LEAST, _NOISE * usual)
