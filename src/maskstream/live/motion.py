@@ -7,7 +7,7 @@ import numpy as np
 from maskstream.arrays import Floats
 
 _NOISE = 8.0  #: standard deviations of its noise that a block of a still picture may differ by,
-_LEAST, _MOST = 1.0, 6.0  #: and levels, at least and at most, whatever the noise
+_LEAST, _MOST = 0.8, 6.0  #: and levels, at least and at most, whatever the noise
 _LOWER_HALF = 0.3246  # standard deviations that the smaller half of all noise is in the mean
 
 

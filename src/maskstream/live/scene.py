@@ -8,6 +8,7 @@ import numpy as np
 from maskstream.arrays import Floats, Frame
 
 _SIZE = (64, 36)  # (width, height) of what is compared
+_BETWEEN = (256, 144)  # and on the way there: pixels are rounded, which would be more than noise in the end
 _BLANK = 4.0  # levels by which a picture's blocks differ (standard deviation) that shows nothing
 _LIGHT = 1.5  # times that the light must change at a jump
 _DARK = 4.0  # levels that are added to both lights, so that a dark picture's noise is no jump
@@ -19,7 +20,8 @@ _LONG = 5.0  # and the usual light, which nothing follows that is quite differen
 
 def small_of(frame: Frame) -> Floats:
     """A small picture of a frame ``(H, W, 3)``, ``(36, 64, 3)`` float32: noise averages out in it."""
-    return np.asarray(cv2.resize(frame, _SIZE, interpolation=cv2.INTER_AREA), np.float32)
+    between = cv2.resize(frame, _BETWEEN, interpolation=cv2.INTER_AREA)
+    return np.asarray(cv2.resize(between.astype(np.float32), _SIZE, interpolation=cv2.INTER_AREA), np.float32)
 
 
 class Light:
