@@ -145,3 +145,38 @@ def test_a_frame_is_timed_at_the_networks_own_size_and_memory(fields, size, fram
     assert taken < 50
     assert what == f"encode + segment of 2 objects, {frames} memory frames, {size[1]}x{size[0]}"
     assert set(runtime.asked) == {(*size, 3), (frames, (2, *size))}
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ({"stride": {}}, "model.json: stride is {}; give a whole number"),
+        ({"stride": 0}, "model.json: stride is 0; it is 1 or more"),
+        ({"stride": True}, "model.json: stride is True; give a whole number"),
+        ({"default_size": "480"}, "model.json: default_size is '480'; give a whole number"),
+        ({"default_size": -480}, "model.json: default_size is -480"),
+        ({"memory_every": 2.5}, "model.json: memory_every is 2.5; give a whole number"),
+        ({"memory_every": 0}, "model.json: memory_every is 0"),
+        ({"shared_key": "yes"}, "model.json: shared_key is 'yes'; give true or false"),
+        ({"window": 0.5}, "model.json: window is 0.5; it is 0, or 1 or more"),
+        ({"window": []}, r"model.json: window is \[\]; give a number"),
+        ({"name": None}, "model.json: does not name a network"),
+        ({"scores": 5}, "model.json: its task, parameters, scores or speed cannot be read"),
+        ({"scores": [{"value": []}]}, "model.json: its task, parameters, scores or speed cannot be read"),
+        ({"speed": "fast"}, "model.json: its task, parameters, scores or speed cannot be read"),
+        ({"parameters": {}}, "model.json: its task, parameters, scores or speed cannot be read"),
+    ],
+)
+def test_wrong_types_are_one_line_that_names_the_field(folder, content, message):
+    with pytest.raises(InputError, match=message) as refused:
+        ModelCard.read(describe(folder, **content))
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "text", ['{"name": "mine", "window": NaN}', '{"name": "mine", "window": 1e999}', "[]"]
+)
+def test_numbers_that_are_none_and_other_json_are_one_line(folder, text):
+    (folder / "model.json").write_text(text)
+    with pytest.raises(InputError, match="model.json: .*(export the network again|export it again)"):
+        ModelCard.read(folder)

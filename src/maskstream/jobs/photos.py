@@ -18,12 +18,14 @@ logger = logging.getLogger(__name__)
 
 _PAIRS = 8  #: of neighbouring images that are looked at, spread over the folder
 _SIDE = 32  #: pixels that an image is shrunk to
-_ALIKE = 0.35  #: correlation of two consecutive frames; see tests/jobs/test_photos.py
+#: Correlation below which two neighbours have little in common. Of 112 videos the median of such correlations
+#: is never below 0.28; of 80 drawings of 6 photos it was above 0.2 in two.
+_ALIKE = 0.2
 
 
 def tell_of_photos(info: VideoInfo, frames: FrameRange) -> None:
     """Say in a line if the images of a folder look like separate photos instead of consecutive frames."""
-    images = info.images[frames.start : frames.end : frames.every]
+    images = info.images[frames.start : frames.end]
     if len(images) > 1 and are_photos(images):
         logger.warning(
             "%s: its images look like separate photos, not like consecutive frames; objects are followed "

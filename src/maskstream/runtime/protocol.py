@@ -6,6 +6,7 @@ N objects, T memory frames; G = 1 if all objects share one key, else N.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
@@ -87,7 +88,18 @@ class ModelInfo:
         if not isinstance(content.get("name"), str):
             raise InputError(f"{path}: does not name a network; export the network again")
         known = {field.name for field in fields(cls)}
-        return from_plain(cls, {key: value for key, value in content.items() if key in known}, str(path))
+        info = from_plain(cls, {key: value for key, value in content.items() if key in known}, str(path))
+        info._check(path)
+        return info
+
+    def _check(self, path: Path) -> None:
+        """Refuse numbers that nothing can be run with."""
+        for name in ("default_size", "stride", "memory_every", "memory_max_frames"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise InputError(f"{path}: {name} is {value}; it is 1 or more: export the network again")
+        if not (self.window == 0 or 1 <= self.window < math.inf):
+            raise InputError(f"{path}: window is {self.window:g}; it is 0, or 1 or more: export it again")
 
 
 class MemoryEntry(NamedTuple):
