@@ -94,10 +94,13 @@ class ModelInfo:
 
     def _check(self, path: Path) -> None:
         """Refuse numbers that nothing can be run with."""
-        for name in ("default_size", "stride", "memory_every", "memory_max_frames"):
+        least = {"default_size": 1, "stride": 1, "memory_every": 1, "memory_max_frames": 0}
+        for name, lowest in least.items():
             value = getattr(self, name)
-            if value is not None and value < 1:
-                raise InputError(f"{path}: {name} is {value}; it is 1 or more: export the network again")
+            if value is not None and value < lowest:
+                raise InputError(
+                    f"{path}: {name} is {value}; it is {lowest} or more: export the network again"
+                )
         if not (self.window == 0 or 1 <= self.window < math.inf):
             raise InputError(f"{path}: window is {self.window:g}; it is 0, or 1 or more: export it again")
 
