@@ -35,6 +35,14 @@ def drawn(tmp_path_factory):
 
 
 @pytest.fixture
+def long_clip(here):
+    """``long.mp4``, of more frames than are ever under way at once in a pipeline."""
+    with VideoWriter("long.mp4", fps=24) as writer:
+        for frame, _ in draw_clip(40, HEIGHT, WIDTH, objects=2):
+            writer.write(frame)
+
+
+@pytest.fixture
 def here(drawn, network, monkeypatch, tmp_path):
     """A folder with all of it; the current one."""
     shutil.copytree(drawn, tmp_path, dirs_exist_ok=True)
