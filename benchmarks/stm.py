@@ -4,7 +4,7 @@
     python benchmarks/stm.py --quick         # 1 and 3 objects, 5 memory frames, 432 x 240
     python benchmarks/stm.py --only 4k       # ten objects in 3840 x 2160, ours alone: minutes
 
-A frame is what a stream pays for one: the previous frame is memorised and joins the memory, this one is
+A frame is what a stream pays for one: the previous frame is memorized and joins the memory, this one is
 encoded, segmented and aggregated. Time is the processor's, of one thread, the least of two frames: another
 program beside it doesn't count. Memory is the peak of a process of its own, Python and torch included. The
 reference is ``stm_reference.py``; both have the same made-up weights and memory.

@@ -30,7 +30,7 @@ from PIL import Image
 from maskstream.datasets.collection import open_data_folder
 from maskstream.datasets.file_index import index_files
 from maskstream.datasets.folders import static_images
-from maskstream.datasets.readers import LabelledImage, Report
+from maskstream.datasets.readers import LabelledImage, ReadingReport
 from maskstream.datasets.subject_sets import MIXED, PEOPLE, held_back, set_of, subject_images
 from maskstream.judging.subject_scores import (
     Find,
@@ -59,7 +59,7 @@ def held(data: Path, scenes: Path | None) -> list[LabelledImage]:
             for frame in video.frames[::DEV_STEP]
         ]
     if scenes:
-        used += static_images(index_files(scenes), Report())
+        used += static_images(index_files(scenes), ReadingReport())
     return used + held_back(found.backgrounds)[1]
 
 

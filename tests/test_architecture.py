@@ -24,7 +24,7 @@ FLOORS = {
     8: {"ablation"},
     9: {"cli"},
 }
-#: Single files below all rooms, which import nothing of the house but one another.
+#: Single files below all packages, which import nothing of the house but one another.
 GROUND = {
     "_faces",
     "_privacy",
@@ -36,7 +36,7 @@ GROUND = {
     "plain_data",
     "tables",
 }
-FLOOR_OF = {room: floor for floor, rooms in FLOORS.items() for room in rooms}
+FLOOR_OF = {package: floor for floor, packages in FLOORS.items() for package in packages}
 
 WITHOUT_TORCH = {
     "streaming",
@@ -72,7 +72,7 @@ def imports(path):
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
-def room_of(name):
+def package_of(name):
     return name.split("/")[0] if "/" in name else None
 
 
@@ -81,12 +81,12 @@ def roots(path):
 
 
 def test_every_room_has_a_floor():
-    assert {room_of(name) for name in modules()} - {None} <= FLOOR_OF.keys() | {"weights"}
+    assert {package_of(name) for name in modules()} - {None} <= FLOOR_OF.keys() | {"weights"}
 
 
-@pytest.mark.parametrize("name", [name for name in modules() if room_of(name) in FLOOR_OF])
+@pytest.mark.parametrize("name", [name for name in modules() if package_of(name) in FLOOR_OF])
 def test_arrows_run_down_only(name):
-    own = room_of(name)
+    own = package_of(name)
     for imported in imports(modules()[name]):
         parts = imported.split(".")
         if parts[0] != "maskstream" or parts[1] in GROUND | {own}:
@@ -117,7 +117,7 @@ def test_the_table_in_contributing_is_the_plan():
 
 
 def test_no_import_runs_in_a_circle():
-    """Within rooms too, and by way of imports inside functions or for types alone."""
+    """Within packages too, and by way of imports inside functions or for types alone."""
     files = {dotted(name): path for name, path in modules().items()}
     graph = {name: {home_of(imported, files) for imported in imports(path)} for name, path in files.items()}
     for name, targets in graph.items():
@@ -161,12 +161,12 @@ def circle_in(graph):
     return next((found for name in sorted(graph) if (found := follow(name, []))), None)
 
 
-@pytest.mark.parametrize("name", [name for name in modules() if room_of(name) in WITHOUT_TORCH])
+@pytest.mark.parametrize("name", [name for name in modules() if package_of(name) in WITHOUT_TORCH])
 def test_what_runs_everywhere_never_imports_torch(name):
     assert not roots(modules()[name]) & {"torch", "torchvision", "timm", "safetensors", "onnx"}
 
 
-@pytest.mark.parametrize("name", [name for name in modules() if room_of(name) in TRAINS_ANYWHERE])
+@pytest.mark.parametrize("name", [name for name in modules() if package_of(name) in TRAINS_ANYWHERE])
 def test_training_needs_no_video_or_inference_library(name):
     assert not roots(modules()[name]) & {"av", "cv2", "onnxruntime", "rich"}
 
@@ -182,15 +182,15 @@ def import_all(names, blocked):
 
 
 def test_the_base_install_imports_without_the_extras():
-    rooms = WITHOUT_TORCH | {"ablation", "judging", "cli"}
-    light = {name for name in modules() if room_of(name) in rooms} - JUDGES | {"runtime/load.py"}
+    packages = WITHOUT_TORCH | {"ablation", "judging", "cli"}
+    light = {name for name in modules() if package_of(name) in packages} - JUDGES | {"runtime/load.py"}
     ground = {f"{name}.py" for name in GROUND}
     import_all(sorted(light | ground), {"torch", "torchvision", "timm", "safetensors", "onnx", "pycocotools"})
 
 
 @pytest.mark.torch
 def test_training_imports_where_only_torch_and_timm_are():
-    names = [name for name in modules() if room_of(name) in TRAINS_ANYWHERE]
+    names = [name for name in modules() if package_of(name) in TRAINS_ANYWHERE]
     import_all(names, {"av", "cv2", "onnxruntime", "rich", "pycocotools"})
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from maskstream import files
-from maskstream.files import Part, folder_written_beside, moved, written_beside
+from maskstream.files import Unfinished, folder_written_beside, moved, written_beside
 
 
 def parts(folder: Path) -> list[str]:
@@ -87,7 +87,7 @@ def test_the_longest_name_can_be_written(tmp_path: Path) -> None:
 
 
 def killed_while_writing(target: Path) -> None:
-    part = Part(target)
+    part = Unfinished(target)
     part.path.write_text("half")
     os.kill(os.getpid(), signal.SIGKILL)
 
@@ -99,7 +99,7 @@ def test_what_a_killed_process_left_is_removed_by_the_next_and_what_lives_is_not
     process.start()
     process.join()
     (left,) = parts(tmp_path)
-    alive = Part(target)
+    alive = Unfinished(target)
     assert parts(tmp_path) == [alive.path.name] != [left]
     other = tmp_path / ".notes.part"
     other.write_text("of another program")

@@ -31,7 +31,7 @@ _NO_SYNC = {errno.EINVAL, errno.ENOTSUP, errno.EBADF, errno.EACCES, errno.EPERM,
 _LONGEST = 255  #: bytes of a name, on every common file system
 
 
-class Part:
+class Unfinished:
     """A new, empty file beside its target that nobody else has: to be written by its path, then published.
 
     Where the system has file locks it is locked while it is in use, so that the next writer of the same
@@ -87,12 +87,12 @@ def written_beside(path: str | os.PathLike[str], one_of_many: bool = False) -> I
 
     Args:
         path: the file; an old one stays whole until the new one is.
-        one_of_many: as for ``Part``.
+        one_of_many: as for ``Unfinished``.
 
     Raises:
         OSError: the file can't be made or written.
     """
-    part = Part(path, one_of_many)
+    part = Unfinished(path, one_of_many)
     try:
         yield part.path
         part.publish()

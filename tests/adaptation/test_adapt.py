@@ -166,9 +166,9 @@ class Copying:
         return frame
 
     def memorize(self, frame, features, masks, others):
-        from maskstream.network.model import MemoryEntry
+        from maskstream.network.model import Memorized
 
-        return MemoryEntry(torch.zeros(1, 1, 1), None, torch.zeros(1, 1, 1))
+        return Memorized(torch.zeros(1, 1, 1), None, torch.zeros(1, 1, 1))
 
     def segment(self, features, memory, previous):
         return 20 * (previous[:, 0].roll(self.moves, -1) - 0.5)

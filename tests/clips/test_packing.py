@@ -7,7 +7,7 @@ import pytest
 torch = pytest.importorskip("torch", reason="needs the train extra: pip install 'maskstream[train]'")
 
 from maskstream.clips.packing import pack_images, pack_videos  # noqa: E402
-from maskstream.datasets.readers import LabelledFrame, LabelledImage, LabelledVideo, Report  # noqa: E402
+from maskstream.datasets.readers import LabelledFrame, LabelledImage, LabelledVideo, ReadingReport  # noqa: E402
 from maskstream.errors import InputError  # noqa: E402
 
 pytestmark = pytest.mark.torch
@@ -71,7 +71,7 @@ class TestPackImages:
             LabelledImage("s/3", loader(speck())),
             LabelledImage("s/4", loader(half(), 4)),
         ]
-        report = Report()
+        report = ReadingReport()
         packed = pack_images(items, 8, report=report)
         assert packed.names == ("s/1", "s/4")
         assert packed.images[:, 0, 0, 0].tolist() == [1, 4]
@@ -105,7 +105,7 @@ class TestPackVideos:
 
     def test_broken_frames_go_and_videos_left_too_short_go_with_them(self):
         videos = [video("a", 3, first=10, bad=[1]), video("b", 4, first=50, bad=[0])]
-        report = Report()
+        report = ReadingReport()
         packed = pack_videos(videos, 8, 12, report=report)
         assert packed.names == ("b",)
         assert packed.start.tolist() == [0]
@@ -134,7 +134,7 @@ class TestCache:
     def test_a_second_packing_decodes_nothing_and_tells_the_same(self, items, cache):
         first = pack_images(items, 8, cache=cache)
         undecodable = [dataclasses.replace(item, load=broken) for item in items]
-        report = Report()
+        report = ReadingReport()
         second = pack_images(undecodable, 8, cache=cache, report=report)
         assert torch.equal(first.images, second.images)
         assert second.names == ("s/1",)

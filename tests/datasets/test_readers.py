@@ -11,7 +11,7 @@ from maskstream.datasets.collection import DEVELOPMENT, open_data_folder
 from maskstream.datasets.davis import davis_videos
 from maskstream.datasets.file_index import index_files
 from maskstream.datasets.folders import background_images, folder_videos, matte_images, static_images
-from maskstream.datasets.readers import Report, read_labels
+from maskstream.datasets.readers import ReadingReport, read_labels
 from maskstream.datasets.youtube_vos import youtube_vos_videos
 from maskstream.errors import InputError
 
@@ -117,7 +117,7 @@ class TestStaticImages:
         for name in ("good/1", "studio/1", "bad/1"):
             write_image(tmp_path / f"{name}.webp")
             write_mask(tmp_path / f"{name}.png")
-        report = Report()
+        report = ReadingReport()
         found = static_images(index_files(tmp_path), report, paste_only={"studio"}, exclude={"bad"})
         assert {item.name: item.paste_only for item in found} == {"good/1": False, "studio/1": True}
         assert report.skipped == 0
@@ -125,7 +125,7 @@ class TestStaticImages:
     def test_loading_gives_pixels_and_ids(self, tmp_path):
         write_image(tmp_path / "s" / "1.jpg", colour=(10, 120, 240))
         write_mask(tmp_path / "s" / "1.png", (0, 1, 255))
-        (item,) = static_images(index_files(tmp_path), Report())
+        (item,) = static_images(index_files(tmp_path), ReadingReport())
         rgb, labels = item.load()
         assert rgb.shape == (8, 12, 3)
         assert np.abs(rgb.astype(int) - (10, 120, 240)).max() < 8
@@ -134,7 +134,7 @@ class TestStaticImages:
     def test_what_is_missing_is_named_and_counted(self, tmp_path, caplog):
         write_image(tmp_path / "s" / "no-mask.jpg")
         write_mask(tmp_path / "s" / "no-image.png")
-        report = Report()
+        report = ReadingReport()
         assert list(static_images(index_files(tmp_path), report)) == []
         assert report.skipped == 2
         assert "s/no-mask" in caplog.text
@@ -143,14 +143,14 @@ class TestStaticImages:
     def test_sizes_that_differ_are_refused(self, tmp_path):
         write_image(tmp_path / "s" / "1.jpg", size=(12, 8))
         write_mask(tmp_path / "s" / "1.png", size=(6, 4))
-        (item,) = static_images(index_files(tmp_path), Report())
+        (item,) = static_images(index_files(tmp_path), ReadingReport())
         with pytest.raises(InputError, match=r"12x8.*6x4"):
             item.load()
 
     def test_mattes_leave_their_soft_band_void(self, tmp_path):
         write_image(tmp_path / "people" / "1.webp")
         write_mask(tmp_path / "people" / "1-alpha.png", (0, 100, 250, 255), mode="L")
-        (item,) = matte_images(index_files(tmp_path), Report())
+        (item,) = matte_images(index_files(tmp_path), ReadingReport())
         assert item.load()[1][0].tolist() == [0] * 3 + [255] * 3 + [1] * 6
 
     def test_backgrounds_have_no_object(self, tmp_path):
@@ -165,20 +165,20 @@ class TestFolderVideos:
         write_sequence(tmp_path / "set" / "train", "a", range(4), suffix=".webp")
         write_sequence(tmp_path / "set" / "train", "b", range(3), suffix=".png")
         root = to_tar(tmp_path / "set", tmp_path / "set.tar") if packed else tmp_path / "set"
-        videos = list(folder_videos(index_files(root), Report()))
+        videos = list(folder_videos(index_files(root), ReadingReport()))
         assert [(video.name, len(video.frames), video.step) for video in videos] == [("a", 4, 1), ("b", 3, 1)]
         assert ids(videos[0].frames[3].load()[1]) == [0, 1]
 
     def test_the_step_is_read_off_the_frame_numbers(self, tmp_path):
         write_sequence(tmp_path, "a", [0, 5, 10, 20, 25])
-        (video,) = folder_videos(index_files(tmp_path), Report())
+        (video,) = folder_videos(index_files(tmp_path), ReadingReport())
         assert video.step == 5
 
     def test_unlabelled_frames_and_short_sequences_are_named(self, tmp_path, caplog):
         write_sequence(tmp_path, "a", range(4))
         (tmp_path / "Annotations" / "a" / "00002.png").unlink()
         write_sequence(tmp_path, "short", range(2))
-        report = Report()
+        report = ReadingReport()
         (video,) = folder_videos(index_files(tmp_path), report)
         assert [frame.name for frame in video.frames] == ["a/00000", "a/00001", "a/00003"]
         assert report.skipped == 2
@@ -199,12 +199,12 @@ class TestDavis:
         return tmp_path
 
     def test_2017_reads_its_list_with_all_objects(self, davis):
-        videos = list(davis_videos(davis, Report(), resolution="Full-Resolution"))
+        videos = list(davis_videos(davis, ReadingReport(), resolution="Full-Resolution"))
         assert [(video.name, video.step) for video in videos] == [("bear", 1), ("dogs", 1)]
         assert ids(videos[0].frames[0].load()[1]) == [0, 1, 2]
 
     def test_2016_joins_objects(self, davis):
-        (video,) = davis_videos(davis, Report(), year=2016)
+        (video,) = davis_videos(davis, ReadingReport(), year=2016)
         assert video.name == "camel"
         assert ids(video.frames[0].load()[1]) == [0, 1]
 
@@ -215,19 +215,19 @@ class TestDavis:
         listed.parent.mkdir(parents=True)
         pairs = (f"/JPEGImages/480p/bear/{n:05d}.jpg /Annotations/480p/bear/{n:05d}.png \n" for n in range(3))
         listed.write_text("".join(pairs))
-        (video,) = davis_videos(tmp_path, Report(), year=2016)
+        (video,) = davis_videos(tmp_path, ReadingReport(), year=2016)
         assert video.name == "bear"
         assert ids(video.frames[2].load()[1]) == [0, 1]
 
     def test_a_listed_sequence_without_images_is_named(self, davis):
         (davis / "ImageSets" / "2017" / "train.txt").write_text("bear\nghost\n")
-        report = Report()
+        report = ReadingReport()
         assert [video.name for video in davis_videos(davis, report)] == ["bear"]
         assert report.problems[0][0] == "ghost"
 
     def test_a_missing_list_is_an_input_error(self, davis):
         with pytest.raises(InputError, match="val"):
-            davis_videos(davis, Report(), subset="val")
+            davis_videos(davis, ReadingReport(), subset="val")
 
 
 class TestYouTubeVos:
@@ -236,7 +236,7 @@ class TestYouTubeVos:
             write_sequence(tmp_path / "train", name, range(0, 25, 5), values=(0, 1, 3))
         meta = {"videos": {"003234408d": {"objects": {}}, "0043f083b5": {"objects": {}}, "gone": {}}}
         (tmp_path / "train" / "meta.json").write_text(json.dumps(meta))
-        report = Report()
+        report = ReadingReport()
         videos = list(youtube_vos_videos(tmp_path, report))
         assert [(v.name, v.step, len(v.frames)) for v in videos] == [
             ("003234408d", 5, 5),
@@ -251,7 +251,7 @@ class TestYouTubeVos:
         if meta is not None:
             (tmp_path / "train" / "meta.json").write_text(meta)
         with pytest.raises(InputError, match=r"meta\.json"):
-            youtube_vos_videos(tmp_path, Report())
+            youtube_vos_videos(tmp_path, ReadingReport())
 
 
 class TestCoco:
@@ -280,15 +280,15 @@ class TestCoco:
         return tmp_path
 
     def test_small_instances_lie_on_large_ones_and_crowds_are_void(self, coco):
-        labels = next(iter(coco_images(coco / "images", coco / "i.json", Report()))).load()[1]
+        labels = next(iter(coco_images(coco / "images", coco / "i.json", ReadingReport()))).load()[1]
         assert labels[4].tolist() == [1] * 2 + [2] * 4 + [1] * 4 + [0] * 5 + [255] * 5
 
     def test_small_instances_can_be_void(self, coco):
-        images = coco_images(coco / "images", coco / "i.json", Report(), min_area=50)
+        images = coco_images(coco / "images", coco / "i.json", ReadingReport(), min_area=50)
         assert ids(next(images).load()[1]) == [0, 1, 255]
 
     def test_missing_empty_and_resized_images_are_told(self, coco):
-        report = Report()
+        report = ReadingReport()
         items = list(coco_images(coco / "images", coco / "i.json", report))
         assert [item.name for item in items] == ["coco/1.jpg", "coco/4.jpg"]
         assert dict(report.problems) == {
@@ -301,7 +301,7 @@ class TestCoco:
     def test_another_json_is_an_input_error(self, coco):
         (coco / "i.json").write_text("[]")
         with pytest.raises(InputError, match="COCO"):
-            coco_images(coco / "images", coco / "i.json", Report())
+            coco_images(coco / "images", coco / "i.json", ReadingReport())
 
 
 class TestDataFolder:

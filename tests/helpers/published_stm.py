@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from maskstream.network.encoders import IMAGENET_MEAN, IMAGENET_STD
+from maskstream.network.frame_encoders import IMAGENET_MEAN, IMAGENET_STD
 
 
 def weight(key: str, shape: list[int]) -> torch.Tensor:

@@ -5,7 +5,7 @@ from dataclasses import replace
 import torch
 
 from maskstream.network.config import NetworkConfig
-from maskstream.network.model import Features, MemoryEntry, SegmentationNetwork, join
+from maskstream.network.model import Features, Memorized, SegmentationNetwork, join
 
 TINY = NetworkConfig(
     name="tiny",
@@ -64,8 +64,8 @@ def inputs(batch: int, objects: int, height: int = 48, width: int = 80, seed: in
     return frames, masks, (1 - masks) * 0.5
 
 
-def stream(network, frames, masks, others, index=None) -> tuple[Features, MemoryEntry, torch.Tensor]:
-    """Memorise frames, and their mirror images, and segment them with their masks as previous masks."""
+def stream(network, frames, masks, others, index=None) -> tuple[Features, Memorized, torch.Tensor]:
+    """Memorize frames, and their mirror images, and segment them with their masks as previous masks."""
     features = network.encode(frames)
     mirrored = network.encode(frames.flip(-1))
     memory = join(

@@ -417,14 +417,14 @@ def test_a_search_that_fails_is_told_and_nothing_stops():
 
 
 class Unsettled(PlayedSegmenter):
-    """Can't memorise now and then."""
+    """Can't memorize now and then."""
 
     def settle(self):
         if len(self.sizes) % 3 == 0:
             raise MemoryError
 
 
-def test_memorising_that_fails_is_told_and_nothing_stops():
+def test_memorizing_that_fails_is_told_and_nothing_stops():
     capture = PlayedCapture(rate=60)
     pipeline, sinks = made(capture, Unsettled())
     assert run_until(pipeline, lambda: pipeline.status.errors >= 3 and len(sinks.composites) > 20)

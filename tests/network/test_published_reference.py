@@ -5,9 +5,9 @@ import pytest
 torch = pytest.importorskip("torch", reason="needs the train extra")
 
 from maskstream.network import checkpoints, memory_read, model, winograd  # noqa: E402
-from maskstream.network.aggregation import soft_aggregate  # noqa: E402
 from maskstream.network.model import SegmentationNetwork  # noqa: E402
 from maskstream.network.presets import preset  # noqa: E402
+from maskstream.network.soft_aggregation import soft_aggregate  # noqa: E402
 from stm_reference import joined, made_up  # noqa: E402
 
 pytestmark = [pytest.mark.torch, pytest.mark.slow]

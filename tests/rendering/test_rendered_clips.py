@@ -9,7 +9,7 @@ from maskstream.cli.__main__ import main
 from maskstream.datasets.collection import open_data_folder
 from maskstream.datasets.file_index import index_files
 from maskstream.datasets.folders import folder_videos
-from maskstream.datasets.readers import Report
+from maskstream.datasets.readers import ReadingReport
 from maskstream.errors import InputError
 from maskstream.rendering.config import RenderConfig
 
@@ -130,7 +130,7 @@ def test_the_command_writes_what_training_reads_and_goes_on_where_it_stopped(dat
     shutil.copytree(whole / "Annotations" / "render-00001", parts / "Annotations" / "render-00001")
     assert render(data, parts, "--clips", "3") == 0  # images of the second clip were missing
     assert content(parts) == content(whole)
-    videos = list(folder_videos(index_files(whole), report := Report()))
+    videos = list(folder_videos(index_files(whole), report := ReadingReport()))
     assert [video.name for video in videos] == ["render-00000", "render-00001", "render-00002"]
     assert report.skipped == 0
     assert [len(video.frames) for video in videos] == [3, 3, 3]

@@ -318,7 +318,7 @@ def test_another_size_keeps_the_ratios_of_the_members() -> None:
     assert [member.segmenter.size for member in ensemble.members] == [32, 48]
 
 
-def test_settling_memorises_now_what_the_next_step_would() -> None:
+def test_settling_memorizes_now_what_the_next_step_would() -> None:
     frame, labels = moving(0)
     ensemble = EnsembleSegmenter.of([ColourRuntime()], flip=True)
     ensemble.step(frame, labels)

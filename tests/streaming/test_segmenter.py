@@ -61,13 +61,13 @@ def test_nothing_is_known_before_the_first_mask() -> None:
     assert segmenter.step(frame, labels).frame_index == 1
 
 
-def test_stms_policy_memorises_late_and_reads_every_fifth_and_the_previous() -> None:
+def test_stms_policy_memorizes_late_and_reads_every_fifth_and_the_previous() -> None:
     runtime = ColourRuntime()
     segmenter = VideoSegmenter(runtime, policy=MemoryPolicy.stm())
     for index in range(14):
         frame, labels = moving(index, 1, 2)
         segmenter.step(frame, labels if index == 0 else None)
-        # The last frame is memorised by the next step.
+        # The last frame is memorized by the next step.
         assert runtime.count("memorize") == index
         expected = tuple(sorted({*range(0, index, 5), index - 1} - {-1}))
         assert segmenter.memory_frames == {1: expected, 2: expected}
@@ -76,7 +76,7 @@ def test_stms_policy_memorises_late_and_reads_every_fifth_and_the_previous() -> 
     assert set(np.unique(first)) == {0.0, 1.0}
 
 
-def test_soft_probabilities_not_labels_are_memorised_with_the_sum_of_the_others() -> None:
+def test_soft_probabilities_not_labels_are_memorized_with_the_sum_of_the_others() -> None:
     runtime = ColourRuntime()
     segmenter = VideoSegmenter(runtime)
     frame, labels = moving(0, 1, 2)
@@ -203,7 +203,7 @@ def test_a_removed_object_frees_its_memory_and_may_come_back_as_new() -> None:
     assert segmenter.memory_frames[2] == (8,)
 
 
-def test_an_object_removed_before_its_frame_was_memorised_is_gone() -> None:
+def test_an_object_removed_before_its_frame_was_memorized_is_gone() -> None:
     segmenter = VideoSegmenter(ColourRuntime())
     frame, labels = moving(0, 1, 2)
     segmenter.step(frame, labels)

@@ -19,7 +19,7 @@ from maskstream.datasets.readers import LabelledVideo
 from maskstream.errors import InputError
 from maskstream.files import write_json
 from maskstream.judging.development import (
-    Segmenter,
+    Follower,
     SequenceScores,
     evaluate_sequences,
     labelled_sequences,
@@ -39,7 +39,7 @@ SCORES = "scores.json"
 
 
 @dataclass(frozen=True)
-class Job:
+class AblationJob:
     """One row with one seed."""
 
     setup: Setup
@@ -107,7 +107,10 @@ class Ablation:
         if unknown := next((name for name in only if name not in self.setups), None):
             raise InputError(f"the plan has no row {unknown!r}; its rows are {', '.join(self.setups)}")
         jobs = [
-            Job(s, seed) for seed in self.seeds for s in self.setups.values() if not only or s.name in only
+            AblationJob(s, seed)
+            for seed in self.seeds
+            for s in self.setups.values()
+            if not only or s.name in only
         ]
         self.folder.mkdir(parents=True, exist_ok=True)
         write_json(self.folder / "plan.json", self.plan.to_dict())
@@ -122,7 +125,9 @@ class Ablation:
 
     def report(self) -> None:
         """Write ``ablation.md``, ``ablation.json`` and ``ablation.svg`` of what is done."""
-        jobs = (Job(setup, seed) for setup in self.setups.values() for seed in self._known_seeds(setup))
+        jobs = (
+            AblationJob(setup, seed) for setup in self.setups.values() for seed in self._known_seeds(setup)
+        )
         scores = [done for job in jobs if (done := self._finished(job))]
         write_report(self.folder, self.plan, compare(tuple(self.setups.values()), scores))
 
@@ -133,7 +138,7 @@ class Ablation:
     def _place(self, name: str, seed: int) -> Path:
         return self.folder / name / f"seed-{seed}"
 
-    def _finished(self, job: Job) -> RunScores | None:
+    def _finished(self, job: AblationJob) -> RunScores | None:
         """Its scores, if it has some with these settings."""
         path = self._place(job.setup.name, job.seed) / SCORES
         if not path.is_file() or any(self._unfinished(name, job.seed) for name in job.setup.members):
@@ -170,13 +175,13 @@ class Ablation:
             "data": self._data_key,
         }
 
-    def _scoring_settings(self, job: Job) -> dict[str, Any]:
+    def _scoring_settings(self, job: AblationJob) -> dict[str, Any]:
         weights = {name: _digest(self._place(name, job.seed) / WEIGHTS) for name in job.setup.members}
         testing = json.loads(json.dumps(asdict(job.setup.testing)))
         frames = {video.name: len(video.frames) for video in self.videos}
         return {"testing": testing, "size": self.plan.size, "weights": weights, "frames": frames}
 
-    def _do(self, job: Job) -> None:
+    def _do(self, job: AblationJob) -> None:
         for name in job.setup.members:
             if self._unfinished(name, job.seed):
                 self._train(self.setups[name], job.seed)
@@ -200,13 +205,13 @@ class Ablation:
             raise KeyboardInterrupt
         write_json(place / RUN, {**run, "minutes": trainer.seconds / 60})
 
-    def _score(self, job: Job) -> RunScores:
+    def _score(self, job: AblationJob) -> RunScores:
         setup = job.setup
         networks = [checkpoints.load(self._place(name, job.seed) / WEIGHTS) for name in setup.members]
         parameters = sum(p.numel() for network in networks for p in network.parameters())
         runtimes = [TorchRuntime(network, device=self.device) for network in networks]
 
-        def segmenter() -> Segmenter:
+        def segmenter() -> Follower:
             testing = setup.testing
             ensemble = EnsembleSegmenter.of(
                 runtimes, scales=testing.scales, flip=testing.flip, size=self.plan.size
@@ -235,12 +240,12 @@ class Ablation:
             sequences={result.name: _figures(result) for result in results},
         )
 
-    def _time_left(self, jobs: Iterable[Job]) -> str:
+    def _time_left(self, jobs: Iterable[AblationJob]) -> str:
         """What the finished runs let expect of others, in words; nothing before the first one."""
         trainings, scorings = [], []
         for setup in self.setups.values():
             for seed in self._known_seeds(setup):
-                if done := self._finished(Job(setup, seed)):
+                if done := self._finished(AblationJob(setup, seed)):
                     scorings.append(done.scoring_minutes / self._streams(setup))
                     if done.training_minutes:
                         trainings.append(done.training_minutes)

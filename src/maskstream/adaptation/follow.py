@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from maskstream.adaptation.dreams import Marked
-from maskstream.network.aggregation import soft_aggregate
 from maskstream.network.config import STRIDE
-from maskstream.network.model import MemoryEntry, SegmentationNetwork, join
+from maskstream.network.model import Memorized, SegmentationNetwork, join
+from maskstream.network.soft_aggregation import soft_aggregate
 
 LINES = 192  #: short side that frames are followed at
 MOST_OBJECTS = 8  #: that are followed, the largest ones
@@ -53,7 +53,7 @@ def follow(network: SegmentationNetwork, frames: Sequence[Tensor], masks: Tensor
     Returns:
         ``(N, h, w)`` probabilities.
     """
-    entries: list[MemoryEntry] = []
+    entries: list[Memorized] = []
     features = network.encode(frames[0])
     for before, after in pairwise(frames):
         others = (masks.sum(0, keepdim=True) - masks).clamp(0, 1)

@@ -1,4 +1,4 @@
-"""The arrays that this room works on, and buffers that are used in turn."""
+"""The arrays that this package works on, and buffers that are used in turn."""
 
 from __future__ import annotations
 

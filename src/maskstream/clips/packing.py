@@ -19,7 +19,7 @@ from torch import Tensor
 from maskstream.arrays import Bytes
 from maskstream.clips.tensors import ImageSet, VideoSet
 from maskstream.datasets.folders import MIN_FRAMES
-from maskstream.datasets.readers import VOID, LabelledImage, LabelledVideo, Load, Report
+from maskstream.datasets.readers import VOID, LabelledImage, LabelledVideo, Load, ReadingReport
 from maskstream.errors import InputError
 from maskstream.files import written_beside
 
@@ -34,7 +34,7 @@ def pack_images(
     size: int = 288,
     *,
     cache: Path | None = None,
-    report: Report | None = None,
+    report: ReadingReport | None = None,
     keep_empty: bool = False,
     workers: int | None = None,
 ) -> ImageSet:
@@ -51,7 +51,7 @@ def pack_images(
     Raises:
         InputError: nothing is left.
     """
-    items, report = list(images), report or Report()
+    items, report = list(images), report or ReadingReport()
     identity = ["images", size, keep_empty, *((i.name, i.paste_only, i.stamp) for i in items)]
 
     def build() -> dict[str, Any]:
@@ -78,7 +78,7 @@ def pack_videos(
     width: int = 512,
     *,
     cache: Path | None = None,
-    report: Report | None = None,
+    report: ReadingReport | None = None,
     workers: int | None = None,
 ) -> VideoSet:
     """Packs videos into one set; frames without an object stay, as objects leave and return.
@@ -94,7 +94,7 @@ def pack_videos(
     Raises:
         InputError: nothing is left.
     """
-    clips, report = list(videos), report or Report()
+    clips, report = list(videos), report or ReadingReport()
     flat = [(v, frame) for v, clip in enumerate(clips) for frame in clip.frames]
     identity = [
         "videos",
@@ -170,7 +170,7 @@ def _resize(pixels: Bytes, size: tuple[int, int], how: Image.Resampling) -> Byte
 def _decode_all(
     names: Sequence[str],
     decode: Callable[[int], str | None],
-    report: Report,
+    report: ReadingReport,
     what: str,
     workers: int | None,
 ) -> list[int]:
@@ -195,7 +195,7 @@ def _keep(stack: Tensor, kept: list[int]) -> Tensor:
 
 
 def _cached(
-    cache: Path | None, identity: list[Any], report: Report, build: Callable[[], dict[str, Any]]
+    cache: Path | None, identity: list[Any], report: ReadingReport, build: Callable[[], dict[str, Any]]
 ) -> dict[str, Any]:
     """The set that ``cache`` holds if it was packed from the same items, else a new one, saved there."""
     key = hashlib.sha256(repr([FORMAT, *identity]).encode()).hexdigest()

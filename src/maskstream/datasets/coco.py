@@ -15,14 +15,14 @@ from numpy.typing import NDArray
 
 from maskstream.arrays import Bytes
 from maskstream.datasets.file_index import FileIndex, FileRef, index_files
-from maskstream.datasets.readers import VOID, LabelledImage, Load, Pair, Report, read_rgb
+from maskstream.datasets.readers import VOID, LabelledImage, Load, Pair, ReadingReport, read_rgb
 from maskstream.errors import InputError
 
 MAX_INSTANCES = VOID - 1
 
 
 def coco_images(
-    images: Path, annotations: Path, report: Report, *, min_area: float = 0.0
+    images: Path, annotations: Path, report: ReadingReport, *, min_area: float = 0.0
 ) -> Iterator[LabelledImage]:
     """Images with instances numbered from 1, the largest first; crowds are void.
 
@@ -54,7 +54,7 @@ def _images(
     files: FileIndex,
     listed: list[dict[str, Any]],
     of_image: dict[int, list[dict[str, Any]]],
-    report: Report,
+    report: ReadingReport,
     min_area: float,
 ) -> Iterator[LabelledImage]:
     for entry in listed:

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from maskstream.datasets.file_index import FileIndex, index_files
 from maskstream.datasets.folders import background_images, folder_videos, matte_images, static_images
-from maskstream.datasets.readers import LabelledImage, LabelledVideo, Report
+from maskstream.datasets.readers import LabelledImage, LabelledVideo, ReadingReport
 from maskstream.errors import InputError
 
 Number = TypeVar("Number", int, float)
@@ -69,7 +69,7 @@ class DataFolder:
     dev_videos: tuple[LabelledVideo, ...]
     backgrounds: tuple[LabelledImage, ...]
     mattes: tuple[LabelledImage, ...]
-    report: Report = field(default_factory=Report)
+    report: ReadingReport = field(default_factory=ReadingReport)
 
 
 def open_data_folder(root: Path, *, exclude: Collection[str] = ()) -> DataFolder:
@@ -85,7 +85,7 @@ def open_data_folder(root: Path, *, exclude: Collection[str] = ()) -> DataFolder
     Raises:
         InputError: ``root`` holds none of these, or a part cannot be read.
     """
-    root, report = Path(root), Report()
+    root, report = Path(root), ReadingReport()
     if not root.is_dir():
         raise InputError(f"no data folder at {root}")
 

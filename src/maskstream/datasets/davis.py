@@ -7,12 +7,12 @@ from pathlib import Path, PurePosixPath
 
 from maskstream.datasets.file_index import FileIndex, index_files
 from maskstream.datasets.folders import folder_videos
-from maskstream.datasets.readers import LabelledVideo, Report
+from maskstream.datasets.readers import LabelledVideo, ReadingReport
 from maskstream.errors import InputError
 
 
 def davis_videos(
-    root: Path, report: Report, *, year: int = 2017, subset: str = "train", resolution: str = "480p"
+    root: Path, report: ReadingReport, *, year: int = 2017, subset: str = "train", resolution: str = "480p"
 ) -> Iterator[LabelledVideo]:
     """Sequences of a DAVIS list.
 

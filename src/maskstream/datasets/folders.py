@@ -16,7 +16,7 @@ from maskstream.datasets.readers import (
     LabelledVideo,
     Load,
     Pair,
-    Report,
+    ReadingReport,
     pair_loader,
     read_alpha,
     read_rgb,
@@ -27,7 +27,11 @@ MIN_FRAMES = 3  #: a training clip has three frames
 
 
 def static_images(
-    files: FileIndex, report: Report, *, paste_only: Collection[str] = (), exclude: Collection[str] = ()
+    files: FileIndex,
+    report: ReadingReport,
+    *,
+    paste_only: Collection[str] = (),
+    exclude: Collection[str] = (),
 ) -> Iterator[LabelledImage]:
     """Images with a PNG mask of the same name beside them: ``<set>/x.jpg`` and ``<set>/x.png``.
 
@@ -61,7 +65,7 @@ def static_images(
             report.skip(f"{path.parent.name}/{path.stem}", "no image beside the mask")
 
 
-def matte_images(files: FileIndex, report: Report) -> Iterator[LabelledImage]:
+def matte_images(files: FileIndex, report: ReadingReport) -> Iterator[LabelledImage]:
     """Images with a soft matte beside them: ``x.webp`` and ``x-alpha.png``; see :func:`read_alpha`."""
     for name, file in files.items():
         path = PurePosixPath(name)
@@ -94,7 +98,7 @@ def background_images(files: FileIndex) -> Iterator[LabelledImage]:
 
 def folder_videos(
     files: FileIndex,
-    report: Report,
+    report: ReadingReport,
     *,
     images: str = "JPEGImages",
     masks: str = "Annotations",

@@ -78,7 +78,7 @@ class LabelledVideo:
 
 
 @dataclass
-class Report:
+class ReadingReport:
     """What was left out while reading, each thing named in a warning."""
 
     problems: list[tuple[str, str]] = field(default_factory=list)  #: (name, reason)

@@ -12,7 +12,7 @@ from maskstream.datasets.collection import open_data_folder
 from maskstream.datasets.davis import davis_videos
 from maskstream.datasets.file_index import index_files
 from maskstream.datasets.folders import folder_videos, static_images
-from maskstream.datasets.readers import LabelledImage, LabelledVideo, Report
+from maskstream.datasets.readers import LabelledImage, LabelledVideo, ReadingReport
 from maskstream.datasets.subject_sets import held_back, subject_images
 from maskstream.datasets.youtube_vos import youtube_vos_videos
 from maskstream.errors import InputError
@@ -41,7 +41,7 @@ class TrainingSources:
         mattes: people, labelled from their soft mattes; for the subject network.
     """
 
-    report: Report = field(default_factory=Report)
+    report: ReadingReport = field(default_factory=ReadingReport)
     images: list[LabelledImage] = field(default_factory=list)
     videos: list[LabelledVideo] = field(default_factory=list)
     backgrounds: list[LabelledImage] = field(default_factory=list)

@@ -8,11 +8,11 @@ from pathlib import Path
 
 from maskstream.datasets.file_index import index_files
 from maskstream.datasets.folders import folder_videos
-from maskstream.datasets.readers import LabelledVideo, Report
+from maskstream.datasets.readers import LabelledVideo, ReadingReport
 from maskstream.errors import InputError
 
 
-def youtube_vos_videos(root: Path, report: Report, *, split: str = "train") -> Iterator[LabelledVideo]:
+def youtube_vos_videos(root: Path, report: ReadingReport, *, split: str = "train") -> Iterator[LabelledVideo]:
     """Videos that ``meta.json`` lists.
 
     Frames are numbered as in the source video and labelled every fifth, so the step is read off their names.

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from maskstream.arrays import Floats, Frame, LabelMap
 from maskstream.errors import InputError
-from maskstream.first_mask.edges import EdgeAverage
+from maskstream.first_mask.guided_filter import EdgeAverage
 from maskstream.first_mask.parts import largest_parts, without_holes
 from maskstream.matte.config import MatteConfig
 from maskstream.matte.matting import Matting

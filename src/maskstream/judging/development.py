@@ -30,7 +30,7 @@ class Segmented(Protocol):
         ...
 
 
-class Segmenter(Protocol):
+class Follower(Protocol):
     """What is evaluated; `maskstream.VideoSegmenter` is one."""
 
     def step(self, frame: Frame, masks: Any = None) -> Segmented:
@@ -86,7 +86,7 @@ class ComparedScorer:
 
 
 def evaluate_sequences(
-    make_segmenter: Callable[[], Segmenter],
+    make_segmenter: Callable[[], Follower],
     sequences: Iterable[tuple[str, LabelledFrames]],
 ) -> Iterator[SequenceScores]:
     """Segment sequences from their first masks and score them, one frame at a time.
@@ -152,7 +152,7 @@ def score_table(results: Sequence[SequenceScores]) -> str:
     return aligned_table(head, rows)
 
 
-def _evaluate(segmenter: Segmenter, name: str, frames: LabelledFrames) -> SequenceScores:
+def _evaluate(segmenter: Follower, name: str, frames: LabelledFrames) -> SequenceScores:
     scorer: ComparedScorer | None = None
     seconds: list[float] = []
     for frame, truth in frames:

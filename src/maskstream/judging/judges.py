@@ -27,7 +27,7 @@ from maskstream.judging.development import (
 from maskstream.judging.subject_scores import alarm_share, mean_iou, score_subjects
 from maskstream.masks.draw import contact_sheet, overlay
 from maskstream.network.model import SegmentationNetwork
-from maskstream.network.subject import SubjectNetwork
+from maskstream.network.subject_network import SubjectNetwork
 from maskstream.runtime.pytorch import TorchRuntime, subject_info
 from maskstream.streaming.segmenter import VideoSegmenter
 

@@ -193,7 +193,7 @@ class Finder:
             if not seen.failed and self._subject is not None:
                 self._search_again(seen, self._subject)
         except Exception:
-            logger.exception("memorising or looking for the subject failed")
+            logger.exception("memorizing or looking for the subject failed")
             self.errors += 1
 
     def _failed(self, frame: Captured) -> Seen:

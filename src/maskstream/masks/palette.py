@@ -65,7 +65,7 @@ def checked_label_map(label_map: Any, where: str) -> AnyLabelMap:
 def write_label_map(path: str | os.PathLike[str], label_map: AnyLabelMap) -> None:
     """Write a label map as a palette PNG, the file DAVIS and YouTube-VOS use; pixel value = object id.
 
-    The file is written beside and renamed, one of many (``files.Part``). The fastest compression level that
+    The file is written beside and renamed, one of many (``files.Unfinished``). The fastest compression that
     still finds flat regions is used: 1.5 ms and a few kilobytes at 720p.
 
     Args:

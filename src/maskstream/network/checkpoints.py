@@ -17,8 +17,8 @@ from maskstream.files import written_beside
 from maskstream.network.config import NetworkConfig
 from maskstream.network.model import SegmentationNetwork
 from maskstream.network.presets import preset
-from maskstream.network.subject import SubjectNetwork
 from maskstream.network.subject_config import SubjectConfig
+from maskstream.network.subject_network import SubjectNetwork
 
 _OF_SUBJECTS = "context_width"  # a field of their configs only
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from maskstream.network.aspp import ASPP
 from maskstream.network.config import NetworkConfig
 from maskstream.network.decoder import Decoder, mask_pyramid
-from maskstream.network.encoders import FullMemoryEncoder, ImageEncoder, LightMemoryEncoder
+from maskstream.network.frame_encoders import FullMemoryEncoder, ImageEncoder, LightMemoryEncoder
 from maskstream.network.memory_read import (
     SCORE_BYTES,
     Index,
@@ -44,7 +44,7 @@ class Features(NamedTuple):
     skips: tuple[Tensor, ...]
 
 
-class MemoryEntry(NamedTuple):
+class Memorized(NamedTuple):
     """One or several memory frames. G = B with shared keys, else M objects; S memory cells.
 
     Attributes:
@@ -58,17 +58,17 @@ class MemoryEntry(NamedTuple):
     value: Tensor
 
 
-def join(entries: list[MemoryEntry]) -> MemoryEntry:
+def join(entries: list[Memorized]) -> Memorized:
     """Several memory frames as one memory."""
     shrinkages = [e.shrinkage for e in entries if e.shrinkage is not None]
-    return MemoryEntry(
+    return Memorized(
         torch.cat([e.key for e in entries], 1),
         torch.cat(shrinkages, 1) if shrinkages else None,
         torch.cat([e.value for e in entries], 2),
     )
 
 
-def from_frames(key: Tensor, shrinkage: Tensor | None, value: Tensor) -> MemoryEntry:
+def from_frames(key: Tensor, shrinkage: Tensor | None, value: Tensor) -> Memorized:
     """A streaming memory, kept frame by frame, as one memory.
 
     Args:
@@ -76,7 +76,7 @@ def from_frames(key: Tensor, shrinkage: Tensor | None, value: Tensor) -> MemoryE
         shrinkage: ``(T, G, P, 1)`` or None.
         value: ``(T, M, Cv, P)``.
     """
-    return MemoryEntry(
+    return Memorized(
         key.transpose(0, 1).flatten(1, 2),
         None if shrinkage is None else shrinkage.transpose(0, 1).flatten(1, 2),
         value.permute(1, 2, 0, 3).flatten(2),
@@ -123,7 +123,7 @@ class SegmentationNetwork(nn.Module):
 
     def memorize(
         self, frame: Tensor, features: Features, masks: Tensor, others: Tensor, index: Index = None
-    ) -> MemoryEntry:
+    ) -> Memorized:
         """Turn frames with masks into memory frames.
 
         Args:
@@ -138,14 +138,14 @@ class SegmentationNetwork(nn.Module):
             key, shrinkage = features.key, features.shrinkage
         elif self.config.similarity == "cosine":
             key = unit(key)
-        return MemoryEntry(
+        return Memorized(
             key.flatten(2).transpose(1, 2),
             None if shrinkage is None else shrinkage.flatten(2).transpose(1, 2),
             value.flatten(2),
         )
 
     def segment(
-        self, features: Features, memory: MemoryEntry, previous_masks: Tensor, index: Index = None
+        self, features: Features, memory: Memorized, previous_masks: Tensor, index: Index = None
     ) -> Tensor:
         """One logit map for each object.
 
@@ -174,7 +174,7 @@ class SegmentationNetwork(nn.Module):
         logits: Tensor = self.decoder(x, features.skips, previous, index)
         return logits
 
-    def read_out(self, features: Features, memory: MemoryEntry, index: Index) -> Tensor:
+    def read_out(self, features: Features, memory: Memorized, index: Index) -> Tensor:
         """The memory read: ``(M, Cv, h, w)``."""
         height, width = features.key.shape[-2:]
         query = features.key.flatten(2)

@@ -15,8 +15,8 @@ from maskstream.files import moved, new_folder, write_json
 from maskstream.network.checkpoints import Network
 from maskstream.network.config import STRIDE
 from maskstream.network.model import Features, SegmentationNetwork, from_frames
-from maskstream.network.subject import SubjectNetwork
 from maskstream.network.subject_config import SUBJECT_STRIDE
+from maskstream.network.subject_network import SubjectNetwork
 
 OPSET = 17
 GRAPHS = ("encode", "memorize", "segment")

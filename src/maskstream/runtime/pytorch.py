@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from maskstream.arrays import Floats
 from maskstream.errors import InputError
 from maskstream.network import checkpoints
-from maskstream.network.aggregation import soft_aggregate
 from maskstream.network.config import STRIDE, NetworkConfig
 from maskstream.network.model import Features, SegmentationNetwork
+from maskstream.network.soft_aggregation import soft_aggregate
 from maskstream.network.subject_config import SUBJECT_STRIDE, SubjectConfig
 from maskstream.runtime.protocol import Memory, MemoryEntry, ModelInfo
 

@@ -167,7 +167,7 @@ class SequenceWork:
         if isinstance(segmenter, AdaptingSegmenter):
             segmenter.look_ahead = partial(way_of, sequence)
         wanted = sequence.listed_frames if self.subset == ALL_FRAMES else sequence.images.keys()
-        given = GivenMasks(sequence, self.protocol)
+        given = ProtocolMasks(sequence, self.protocol)
         seconds = []
         with self.folder.sequence(sequence.name) as part, ExitStack() as stack:
             recorder: AttentionRecorder | None = None
@@ -212,7 +212,7 @@ _LOADED: dict[str, MakeSegmenter] = {}
 
 
 @dataclass
-class GivenMasks:
+class ProtocolMasks:
     """What a protocol lets a segmenter know, frame by frame.
 
     DAVIS gives the label map of the first frame. YouTube-VOS and our folders give each object where it first

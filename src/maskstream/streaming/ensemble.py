@@ -203,7 +203,7 @@ class EnsembleSegmenter:
                 member.segmenter.size = size
 
     def settle(self) -> None:
-        """Memorise the last frame now; see ``VideoSegmenter.settle``."""
+        """Memorize the last frame now; see ``VideoSegmenter.settle``."""
         for member in self._members:
             member.segmenter.settle()
 

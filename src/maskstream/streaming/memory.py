@@ -228,7 +228,7 @@ class MemoryBank:
             place = alike[int(is_reference)]
             del self._slots[place]
         elif self._previous is not None:
-            self._write(place + 1, self._at(place))  # make room: the previous frame stays the last
+            self._write(place + 1, self._at(place))  # make space: the previous frame stays the last
         self._slots[place] = slot
         self._write(place, entry)
 
@@ -241,13 +241,13 @@ class MemoryBank:
         )
 
     def _write(self, place: int, entry: MemoryEntry) -> None:
-        key, shrinkage, value = self._room(place, entry)
+        key, shrinkage, value = self._with_space(place, entry)
         key[place] = entry.key
         value[place] = entry.value
         if shrinkage is not None:
             shrinkage[place] = entry.shrinkage
 
-    def _room(self, place: int, entry: MemoryEntry) -> Memory:
+    def _with_space(self, place: int, entry: MemoryEntry) -> Memory:
         """Storage that reaches to a place: at first for a reference frame and all beside it, then doubled."""
         store = self._store
         if store is not None and place < store.key.shape[0]:

@@ -15,7 +15,7 @@ from maskstream.streaming.window import WHOLE, Window
 
 @dataclass(frozen=True)
 class SeenFrame:
-    """What was seen of a frame, with its result, at inner size; memorised when the next one comes.
+    """What was seen of a frame, with its result, at inner size; memorized when the next one comes.
 
     Attributes:
         frame_index: its index.
@@ -23,9 +23,9 @@ class SeenFrame:
         ids: of the objects in ``probabilities``.
         probabilities: ``(N, h, w)``.
         window: what of the frame it is.
-        given: ids of those whose masks were given for it and are not memorised yet.
+        given: ids of those whose masks were given for it and are not memorized yet.
         features: what the network made of the frame, if it has been asked.
-        is_due: whether it is still to be memorised.
+        is_due: whether it is still to be memorized.
     """
 
     frame_index: int

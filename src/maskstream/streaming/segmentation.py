@@ -189,10 +189,10 @@ class Segmenter(Protocol):
     def size(self, size: int | Literal["native"]) -> None: ...
 
     def settle(self) -> None:
-        """Memorise the last frame now, if it is to be, instead of when the next one comes."""
+        """Memorize the last frame now, if it is to be, instead of when the next one comes."""
 
     def disbelieve(self) -> None:
-        """Forget the last result, though not the objects: it is neither memorised nor gone on from."""
+        """Forget the last result, though not the objects: it is neither memorized nor gone on from."""
 
     def step(
         self, frame: NDArray[np.uint8], masks: ArrayLike | None = None, ids: Sequence[int] | int | None = None

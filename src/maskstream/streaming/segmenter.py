@@ -14,7 +14,6 @@ from maskstream.arrays import Floats, Frame
 from maskstream.errors import InputError
 from maskstream.runtime.load import load_model
 from maskstream.runtime.protocol import MemoryEntry, Runtime
-from maskstream.streaming.clock import StepClock
 from maskstream.streaming.exclusive import Exclusive, exclusive
 from maskstream.streaming.geometry import Geometry
 from maskstream.streaming.groups import Group, Groups
@@ -22,7 +21,8 @@ from maskstream.streaming.memory import MemoryBank, MemoryPolicy, Reference
 from maskstream.streaming.objects import GivenMasks, let_given_win, parse_masks, sum_of_others
 from maskstream.streaming.seen import SeenFrame
 from maskstream.streaming.segmentation import Prediction, Segmentation
-from maskstream.streaming.state import Remembered
+from maskstream.streaming.state import StreamState
+from maskstream.streaming.step_clock import StepClock
 from maskstream.streaming.window import WHOLE, Window, around, boxes, moved
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ class VideoSegmenter(Exclusive):
     and stays in memory. Memory is bounded by the policy.
 
     A frame of another size than the one before is welcome. Where the network's input stays the same, nothing
-    is lost; otherwise the reference frames and the last frame are resized and memorised anew, and other
+    is lost; otherwise the reference frames and the last frame are resized and memorized anew, and other
     memory frames are dropped. The same happens when ``size`` is changed.
 
     Example:
@@ -218,7 +218,7 @@ class VideoSegmenter(Exclusive):
         """Fine-tune the network on a frame with masks, and on those of earlier calls; needs the train extra.
 
         The frame takes no place in time, and its masks become no reference: give them to ``step`` or
-        ``add_reference`` as well. What is remembered is memorised anew by the adapted network, from the
+        ``add_reference`` as well. What is remembered is memorized anew by the adapted network, from the
         reference frames and the last one. If nothing is gained, the network stays what it was.
 
         Args:
@@ -278,7 +278,7 @@ class VideoSegmenter(Exclusive):
 
     @exclusive
     def settle(self) -> None:
-        """Memorise the last frame now, if it is to be, instead of when the next one comes.
+        """Memorize the last frame now, if it is to be, instead of when the next one comes.
 
         Results are the same. Between two frames of a live stream there is time for it, and the next result
         comes sooner.
@@ -287,10 +287,10 @@ class VideoSegmenter(Exclusive):
 
     @exclusive
     def disbelieve(self) -> None:
-        """Forget the last result, though not the objects: it is neither memorised nor gone on from.
+        """Forget the last result, though not the objects: it is neither memorized nor gone on from.
 
         For results that something else has shown to be wrong; the next frame is searched whole. Masks that
-        were given with the last frame are memorised all the same.
+        were given with the last frame are memorized all the same.
         """
         if self._last is not None and not self._last.given:
             self._last = None
@@ -308,7 +308,7 @@ class VideoSegmenter(Exclusive):
     def state(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
         """Everything that is remembered, as plain data and arrays; see ``maskstream.streaming.snapshot``."""
         frame = None if self._geometry is None else self._geometry.frame
-        state, arrays = Remembered(self._groups, self._last, frame, self._frame_index).as_plain()
+        state, arrays = StreamState(self._groups, self._last, frame, self._frame_index).as_plain()
         return {"network": self._runtime.info.name, **state}, arrays
 
     @exclusive
@@ -321,7 +321,7 @@ class VideoSegmenter(Exclusive):
         info = self._runtime.info
         if state["network"] != info.name:
             raise InputError(f"the saved state is of network {state['network']!r}, not {info.name!r}")
-        remembered = Remembered.of_plain(state, arrays, self._new_bank)
+        remembered = StreamState.of_plain(state, arrays, self._new_bank)
         self.reset()
         self._groups, self._last = remembered.groups, remembered.last
         if remembered.frame is not None:
@@ -344,7 +344,7 @@ class VideoSegmenter(Exclusive):
         return None
 
     def _enter(self, frame: Frame, given: GivenMasks | None) -> None:
-        """Memorise the last frame, and take on the geometry of this one."""
+        """Memorize the last frame, and take on the geometry of this one."""
         info = self._runtime.info
         geometry = Geometry.of(frame.shape[0], frame.shape[1], self._size, info.stride)
         if self._groups and self._geometry is not None and geometry.network != self._geometry.network:
@@ -433,7 +433,7 @@ class VideoSegmenter(Exclusive):
         )
 
     def _memorize_last(self) -> None:
-        """Memorise the last frame if that is due and has not been done."""
+        """Memorize the last frame if that is due and has not been done."""
         last = self._last
         if last is None or not last.is_due or self._geometry is None:
             return
@@ -470,7 +470,7 @@ class VideoSegmenter(Exclusive):
     def _entries(
         self, seen: SeenFrame, groups: Groups, geometry: Geometry
     ) -> list[tuple[Group, MemoryEntry, Reference | None]]:
-        """What each group is to remember of a frame; all are memorised in one call."""
+        """What each group is to remember of a frame; all are memorized in one call."""
         if not groups:
             return []
         positions = groups.positions_in(seen.ids)

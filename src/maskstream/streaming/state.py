@@ -17,7 +17,7 @@ Arrays = dict[str, NDArray[Any]]
 
 
 @dataclass(frozen=True)
-class Remembered:
+class StreamState:
     """What a segmenter remembers.
 
     Attributes:
@@ -55,7 +55,7 @@ class Remembered:
     @classmethod
     def of_plain(
         cls, state: dict[str, Any], arrays: Arrays, new_bank: Callable[[], MemoryBank]
-    ) -> Remembered:
+    ) -> StreamState:
         """It again, from what ``as_plain`` gave.
 
         Args:

@@ -102,9 +102,9 @@ def around(found: Sequence[Box], margin: float, last: Window = WHOLE) -> Window:
         side = last.side
     if side > _LARGEST:
         return WHOLE
-    room = 1 - side
+    slack = 1 - side
     centre_y, centre_x = (top + bottom) / 2, (left + right) / 2
-    return Window(min(max(centre_y - side / 2, 0.0), room), min(max(centre_x - side / 2, 0.0), room), side)
+    return Window(min(max(centre_y - side / 2, 0.0), slack), min(max(centre_x - side / 2, 0.0), slack), side)
 
 
 def moved(planes: Floats, source: Window, target: Window) -> Floats:

@@ -8,7 +8,7 @@ from typing import Generic, TypeVar
 import torch
 
 from maskstream.network.model import SegmentationNetwork
-from maskstream.network.subject import SubjectNetwork
+from maskstream.network.subject_network import SubjectNetwork
 
 Net = TypeVar("Net", SegmentationNetwork, SubjectNetwork)
 

@@ -12,8 +12,8 @@ import torch
 from maskstream.clips.scenes import SceneSampler
 from maskstream.clips.tensors import ImageSet
 from maskstream.network import checkpoints
-from maskstream.network.subject import SubjectNetwork
 from maskstream.network.subject_config import SubjectConfig
+from maskstream.network.subject_network import SubjectNetwork
 from maskstream.training.config import SubjectTrainConfig
 from maskstream.training.loop import StepResult, TrainingLoop
 from maskstream.training.precision import autocast

@@ -20,9 +20,9 @@ from maskstream.network import checkpoints
 from maskstream.training.averaging import Average, Net
 from maskstream.training.config import RunConfig
 from maskstream.training.logs import RunLog
-from maskstream.training.meter import Meter, progress_line
+from maskstream.training.meter import TrainingMeter, progress_line
 from maskstream.training.parameters import freeze_norms, parameter_groups, trunk_of
-from maskstream.training.processes import Processes
+from maskstream.training.process_group import Processes
 
 logger = logging.getLogger(__name__)
 
@@ -121,7 +121,7 @@ class TrainingLoop(ABC, Generic[Net]):
         """
         handlers = {s: signal.signal(s, self._interrupt) for s in (signal.SIGINT, signal.SIGTERM)}
         log = RunLog(self.folder) if self.rank == 0 else None
-        started, saved, meter = time.monotonic() - self.seconds, self.seconds, Meter()
+        started, saved, meter = time.monotonic() - self.seconds, self.seconds, TrainingMeter()
         try:
             while not self.processes.agreed(self.finished or self._stop):
                 meter.add(*self._train_step())
@@ -132,7 +132,7 @@ class TrainingLoop(ABC, Generic[Net]):
                 if save:
                     self._checkpoint(log)
                     # Saving and judging are not training time.
-                    started, saved, meter = time.monotonic() - self.seconds, self.seconds, Meter()
+                    started, saved, meter = time.monotonic() - self.seconds, self.seconds, TrainingMeter()
             self._report(log, meter)
             self._checkpoint(log)
         finally:
@@ -168,7 +168,7 @@ class TrainingLoop(ABC, Generic[Net]):
         )
         return self._run_config.rate * warm * max(decay, 1e-3)
 
-    def _report(self, log: RunLog | None, meter: Meter) -> None:
+    def _report(self, log: RunLog | None, meter: TrainingMeter) -> None:
         """Log the means since the last report; only the first process does."""
         if log is None or not meter.steps:
             return

@@ -7,7 +7,7 @@ import time
 REPORT_SECONDS = 10.0  #: between two reports
 
 
-class Meter:
+class TrainingMeter:
     """Means since the last report."""
 
     def __init__(self) -> None:

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from maskstream.network.backbone import PlainTrunk, TimmTrunk
 from maskstream.network.model import SegmentationNetwork
-from maskstream.network.subject import SubjectNetwork
+from maskstream.network.subject_network import SubjectNetwork
 from maskstream.training.config import RunConfig
 
 

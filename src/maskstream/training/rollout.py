@@ -13,8 +13,8 @@ from torch.utils.checkpoint import checkpoint
 
 from maskstream.clips.samplers import Clips
 from maskstream.clips.tensors import VOID
-from maskstream.network.aggregation import log_aggregate
-from maskstream.network.model import Features, MemoryEntry, SegmentationNetwork, join
+from maskstream.network.model import Features, Memorized, SegmentationNetwork, join
+from maskstream.network.soft_aggregation import log_aggregate
 from maskstream.training.config import TrainConfig
 from maskstream.training.losses import bootstrapped_cross_entropy, dice, soft_iou
 
@@ -44,7 +44,7 @@ def rollout(
 ) -> RolloutResult:
     """Segment frames 2..T of each clip from the first frame's masks.
 
-    Every frame joins the memory, as in STM's training; what is memorised, and shown as the previous mask, is
+    Every frame joins the memory, as in STM's training; what is memorized, and shown as the previous mask, is
     the network's own prediction, or the truth. Gradients end at predicted masks: cheaper, and each
     frame has a loss of its own.
 
@@ -75,7 +75,7 @@ def rollout(
             tuple(skip[rows] for skip in features.skips),
         )
 
-    entries: list[MemoryEntry] = []
+    entries: list[Memorized] = []
     masks, current = true_masks[:, 0], at(0)
     losses, ious = [], []
     for t in range(1, length):
@@ -117,10 +117,10 @@ def _memorize(
     index: Tensor,
     batch: int,
     config: TrainConfig,
-) -> MemoryEntry:
+) -> Memorized:
     arguments = (frames, features, masks[:, None], others_of(masks, index, batch)[:, None], index)
     if config.checkpoint_activations:
-        entry: MemoryEntry = _checkpointed(network, network.memorize, *arguments)
+        entry: Memorized = _checkpointed(network, network.memorize, *arguments)
         return entry
     return network.memorize(*arguments)
 
@@ -128,7 +128,7 @@ def _memorize(
 def _segment(
     network: SegmentationNetwork,
     features: Features,
-    memory: MemoryEntry,
+    memory: Memorized,
     previous: Tensor,
     index: Tensor,
     config: TrainConfig,
@@ -140,7 +140,7 @@ def _segment(
     logits = []
     for first in range(0, len(index), chunk):
         rows = slice(first, first + chunk)
-        part = MemoryEntry(
+        part = Memorized(
             memory.key if shared else memory.key[rows],
             memory.shrinkage if shared or memory.shrinkage is None else memory.shrinkage[rows],
             memory.value[rows],

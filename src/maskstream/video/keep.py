@@ -51,7 +51,7 @@ _MOV_LANGUAGES = {
 class Fate(StrEnum):
     """What becomes of a stream."""
 
-    DRAWN = "encoded anew"  #: the video stream whose frames are worked on
+    PROCESSED = "encoded anew"  #: the video stream whose frames are worked on
     COPIED = "copied"
     ENCODED = "re-encoded"
     LEFT_OUT = "left out"
@@ -127,7 +127,7 @@ def _plan(stream: Stream, container: str | None, drawn: bool) -> Plan:
     fate, encoder = Fate.LEFT_OUT, None
     why = f"{_FILES[container]} can't hold {codec}" if container else "images hold no other streams"
     if drawn:
-        fate, why = Fate.DRAWN, ""
+        fate, why = Fate.PROCESSED, ""
     elif container is None:
         pass
     elif kind == "data":

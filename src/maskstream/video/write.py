@@ -23,15 +23,15 @@ from av.video.stream import VideoStream
 
 from maskstream.arrays import Bytes
 from maskstream.errors import InputError
-from maskstream.files import Part, path_of
+from maskstream.files import Unfinished, path_of
 from maskstream.video.animation import is_animation
+from maskstream.video.carried_streams import KeptStreams
 from maskstream.video.colour import BT601, BT709, LIMITED, ColourTags, YuvConverter
 from maskstream.video.encoders import CRF, VIDEO_SUFFIXES, container_of, encoder_for
 from maskstream.video.image_sequence import ImageSequenceWriter
 from maskstream.video.keep import LENIENT, needs_free_keys
 from maskstream.video.opening import url_of
 from maskstream.video.probe import VideoInfo, fraction
-from maskstream.video.tracks import KeptStreams
 
 __all__ = ["VIDEO_SUFFIXES", "ImageSequenceWriter", "VideoWriter"]
 
@@ -112,7 +112,7 @@ class VideoWriter:
         self._crf = CRF if crf is None else crf
         self._keep_from = keep_from
         self._start, self._end = start or Fraction(0), end
-        self._part: Part | None = None
+        self._part: Unfinished | None = None
         self._output: OutputContainer | None = None
         self._stream: VideoStream
         self._convert: YuvConverter
@@ -260,7 +260,7 @@ class VideoWriter:
         source = None if self._keep_from is None else Path(self._keep_from)
         if source is not None and not source.is_dir() and not is_animation(source):
             self._kept = KeptStreams(source, self._format, self._start, self._end)
-        self._part = Part(self._path)
+        self._part = Unfinished(self._path)
         try:
             self._output = av.open(
                 url_of(self._part.path), "w", format=self._format, container_options=self._container_options()

@@ -84,7 +84,7 @@ class KeptStreams:
             stream = self._container.streams[plan.index]
             if plan.is_loss:
                 logger.warning("%s: %s", self._source, plan)
-            if plan.fate is Fate.DRAWN:
+            if plan.fate is Fate.PROCESSED:
                 video.metadata.update(stream_metadata(stream, self._format))
                 video.disposition = stream.disposition
                 if self._start:

@@ -2,7 +2,7 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="needs the train extra")
 
-from maskstream.network.aggregation import log_aggregate, soft_aggregate  # noqa: E402
+from maskstream.network.soft_aggregation import log_aggregate, soft_aggregate  # noqa: E402
 
 pytestmark = pytest.mark.torch
 

@@ -12,8 +12,8 @@ onnxruntime = pytest.importorskip("onnxruntime")
 from maskstream.errors import InputError  # noqa: E402
 from maskstream.network import checkpoints  # noqa: E402
 from maskstream.network.onnx_export import export_subject  # noqa: E402
-from maskstream.network.subject import SubjectNetwork  # noqa: E402
 from maskstream.network.subject_config import SubjectConfig  # noqa: E402
+from maskstream.network.subject_network import SubjectNetwork  # noqa: E402
 from maskstream.runtime.pytorch import subject_info  # noqa: E402
 from tests.helpers.tiny_networks import CONFIGS, make  # noqa: E402
 from tests.helpers.tiny_subjects import TINY  # noqa: E402

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from maskstream.network.aspp import ASPP
 from maskstream.network.backbone import PlainTrunk
 from maskstream.network.blocks import NormedResidualBlock, conv_norm_relu, upsample
-from maskstream.network.encoders import Normalise
+from maskstream.network.frame_encoders import Normalise
 from maskstream.network.subject_config import SubjectConfig
 
 OUTPUT_STRIDE = 4  #: of the logits
