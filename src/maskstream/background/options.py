@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,11 +45,13 @@ class BackgroundOptions:
     @property
     def path(self) -> Path | None:
         """The file or folder that is read; None: nothing is."""
-        path = Path(self.what)
-        return path if self.what and path.exists() else None
+        return Path(self.what) if self.what and os.path.exists(self.what) else None
 
-    def open(self) -> Background:
+    def open(self, pixel_aspect: float = 1.0) -> Background:
         """Open it.
+
+        Args:
+            pixel_aspect: width / height of a pixel of the frames.
 
         Raises:
             InputError: it can't be opened, or an option is out of its range.
@@ -61,4 +64,5 @@ class BackgroundOptions:
             fps=self.fps,
             strength=self.strength,
             falloff=self.falloff,
+            pixel_aspect=pixel_aspect,
         )

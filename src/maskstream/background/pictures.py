@@ -5,17 +5,20 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Iterator
+from contextlib import ExitStack
 from fractions import Fraction
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
 import cv2
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import ImageOps, UnidentifiedImageError
 
 from maskstream.arrays import Frame
 from maskstream.background.colours import Colour
 from maskstream.errors import InputError, one_line
+from maskstream.pictures import opened_picture
+from maskstream.video.colour import over
 from maskstream.video.images import list_images, read_image
 from maskstream.video.read import VideoFrame, read_video
 
@@ -31,12 +34,14 @@ def load_picture(path: Path, fill: Colour) -> Frame:
     """``(H, W, 3)`` uint8 RGB of an image file, upright; where it is transparent, a colour shines through.
 
     Raises:
-        InputError: the file can't be opened or is no whole image.
+        InputError: the file can't be opened, is no whole image, or has too many pixels.
     """
     try:
-        image = _over(path, fill)
+        image = _filled(path, fill)
         if image is None:
             image = read_image(path)
+    except InputError:
+        raise
     except (OSError, ValueError, SyntaxError, cv2.error) as error:
         raise InputError(f"{path}: this image can't be read ({one_line(error)}); save it anew") from error
     if image is None:
@@ -44,18 +49,28 @@ def load_picture(path: Path, fill: Colour) -> Frame:
     return image
 
 
-def _over(path: Path, fill: Colour) -> Frame | None:
-    """A transparent image over a colour; None for any that isn't transparent."""
-    try:
-        file = Image.open(path)
-    except (OSError, Image.DecompressionBombError):  # one that only OpenCV reads
-        return None
-    with file:
+def _filled(path: Path, fill: Colour) -> Frame | None:
+    """A transparent image in front of a colour; None for any that isn't transparent."""
+    with ExitStack() as stack:
+        try:
+            file = stack.enter_context(opened_picture(path))
+        except UnidentifiedImageError:  # whose message says no more than that
+            return None
         if "A" not in file.getbands() and "transparency" not in file.info:
             return None
-        image = ImageOps.exif_transpose(file).convert("RGBA")
-    ground = Image.new("RGBA", image.size, fill)
-    return np.array(Image.alpha_composite(ground, image).convert("RGB"))
+        image = ImageOps.exif_transpose(file)
+        return over(np.asarray(image if image.mode == "RGBA" else image.convert("RGBA")), fill)
+
+
+def is_animated(path: Path) -> bool:
+    """Whether an image file holds pictures that follow one another in time."""
+    try:
+        with opened_picture(path) as image:
+            return image.format in ("GIF", "PNG", "WEBP") and bool(getattr(image, "is_animated", False))
+    except InputError:
+        raise
+    except (OSError, ValueError, SyntaxError):
+        return False
 
 
 class Pictures(Protocol):
@@ -86,13 +101,18 @@ class VideoPictures:
     Args:
         path: the video.
         fps: pictures a second, if the file doesn't say; its frame rate, else 24, if None.
+        fill: colour that shines through where the video is transparent.
+
+    A video that breaks on the way (a disk that is gone, a file that is written over) is told of once, and its
+    last picture stays.
 
     Raises:
         InputError: not a video, or no frame in it.
     """
 
-    def __init__(self, path: Path, fps: float | None = None) -> None:
-        self._reader = read_video(path)
+    def __init__(self, path: Path, fps: float | None = None, fill: Colour = (0, 0, 0)) -> None:
+        self._reader = read_video(path, fill=fill)
+        self._is_broken = False
         info = self._reader.info
         self.pixel_aspect = float(info.sample_aspect_ratio)
         self._rate = float(fps or info.frame_rate or RATE)
@@ -104,6 +124,18 @@ class VideoPictures:
 
     def at(self, time: float) -> Frame:
         """The picture at a time in seconds from the video's first picture; it goes on in a loop."""
+        shown = self._shown
+        if shown is None:
+            return self._at(time)
+        if not self._is_broken:
+            try:
+                return self._at(time)
+            except (InputError, OSError) as error:
+                self._is_broken = True
+                logger.warning("%s; the background stands still from here on", one_line(error))
+        return shown.image
+
+    def _at(self, time: float) -> Frame:
         time = max(time, 0.0) + _EARLY
         if self._length is not None:
             time %= self._length
@@ -199,7 +231,7 @@ class FolderPictures:
 
 
 def is_image(path: Path) -> bool:
-    """Whether a file is an image that OpenCV reads; GIF counts as a video, for it may move."""
-    if path.suffix.lower() == ".gif":
+    """Whether a file is an image that OpenCV reads, and one that stands still."""
+    if path.suffix.lower() == ".gif" or is_animated(path):
         return False
     return os.access(path, os.R_OK) and bool(cv2.haveImageReader(str(path)))

@@ -19,10 +19,12 @@ from maskstream.background.pictures import (
     FolderPictures,
     Pictures,
     VideoPictures,
+    is_animated,
     is_image,
     load_picture,
 )
 from maskstream.errors import InputError
+from maskstream.files import check_is_there, path_of
 from maskstream.matte.matting import Matte
 from maskstream.video.images import IMAGE_SUFFIXES
 
@@ -75,6 +77,7 @@ def open_background(
     fps: float | None = None,
     strength: float = 0.03,
     falloff: float = 0.0,
+    pixel_aspect: float = 1.0,
 ) -> Background:
     """Open a background by what the user calls it.
 
@@ -90,6 +93,8 @@ def open_background(
         strength: of the blur: its standard deviation as a fraction of the frame's height.
         falloff: of the blur, 0..1: how much less the things near the object's foot are blurred than the top
             of the frame.
+        pixel_aspect: width / height of a pixel of the frames (``VideoInfo.sample_aspect_ratio``), so that
+            what is round in the background is round when the video is shown.
 
     Example:
         >>> from maskstream.matte.matting import Matte
@@ -102,7 +107,7 @@ def open_background(
     Raises:
         InputError: no such file, not an image or video that can be read, or an option out of its range.
     """
-    name = os.fspath(what)
+    name = str(path_of(what, "a background")) if not isinstance(what, str) else what
     placed = Fit(fit, position, parse_colour(fill))
     if fps is not None and not (math.isfinite(fps) and fps > 0):
         raise InputError(f"{fps:g} pictures a second make no video; give a number above 0")
@@ -112,16 +117,18 @@ def open_background(
     if colour is not None:
         return StillBackground(np.full((1, 1, 3), colour, dtype=np.uint8), Fit("stretch"))
     path = Path(name)
-    if not name or not path.exists():
+    if not name or not os.path.exists(path):
+        shown = name if len(name) <= 200 else f"{name[:60]}..."
         raise InputError(
-            f"{name}: no such file or folder; give an image, a video, a folder of images, "
+            f"{shown}: no such file or folder; give an image, a video, a folder of images, "
             "blur, or a colour like green or #00ff00"
         )
+    check_is_there(path)
     if path.is_dir():
-        return MovingBackground(FolderPictures(path, fps or RATE, placed.fill), placed)
-    if is_image(path) or path.suffix.lower() in IMAGE_SUFFIXES:
-        return StillBackground(load_picture(path, placed.fill), placed)
-    return MovingBackground(VideoPictures(path, fps), placed)
+        return MovingBackground(FolderPictures(path, fps or RATE, placed.fill), placed, pixel_aspect)
+    if is_image(path) or (path.suffix.lower() in IMAGE_SUFFIXES and not is_animated(path)):
+        return StillBackground(load_picture(path, placed.fill), placed, pixel_aspect)
+    return MovingBackground(VideoPictures(path, fps, placed.fill), placed, pixel_aspect)
 
 
 class StillBackground:
@@ -130,19 +137,20 @@ class StillBackground:
     Args:
         image: ``(h, w, 3)`` uint8 RGB.
         fit: how it fills the frame.
+        pixel_aspect: width / height of a pixel of the frames.
     """
 
     moves, from_frame = False, False
 
-    def __init__(self, image: Frame, fit: Fit) -> None:
-        self._image, self._fit = image, fit
-        self._fitted = image
+    def __init__(self, image: Frame, fit: Fit, pixel_aspect: float = 1.0) -> None:
+        self._image, self._fit, self._pixel_aspect = image, fit, pixel_aspect
+        self._fitted: Frame | None = None
 
     def at(self, frame: Frame, matte: Matte, time: float | None) -> Frame:
         """The picture at the frame's size; always the same array."""
         height, width = frame.shape[:2]
-        if self._fitted.shape[:2] != (height, width):
-            self._fitted = self._fit(self._image, height, width)
+        if self._fitted is None or self._fitted.shape[:2] != (height, width):
+            self._fitted = self._fit(self._image, height, width, 1 / self._pixel_aspect)
         return self._fitted
 
     def close(self) -> None:
@@ -162,12 +170,13 @@ class MovingBackground:
     Args:
         pictures: where they come from.
         fit: how they fill the frame.
+        pixel_aspect: width / height of a pixel of the frames.
     """
 
     moves, from_frame = True, False
 
-    def __init__(self, pictures: Pictures, fit: Fit) -> None:
-        self._pictures, self._fit = pictures, fit
+    def __init__(self, pictures: Pictures, fit: Fit, pixel_aspect: float = 1.0) -> None:
+        self._pictures, self._fit, self._pixel_aspect = pictures, fit, pixel_aspect
         self._calls = 0
         self._shown: Frame | None = None
         self._fitted: Frame | None = None
@@ -178,7 +187,7 @@ class MovingBackground:
         self._calls += 1
         height, width = frame.shape[:2]
         if self._fitted is None or picture is not self._shown or self._fitted.shape[:2] != (height, width):
-            aspect = self._pictures.pixel_aspect
+            aspect = self._pictures.pixel_aspect / self._pixel_aspect
             self._shown, self._fitted = picture, self._fit(picture, height, width, aspect, quick=True)
         return self._fitted
 

@@ -267,7 +267,8 @@ class ReplaceJob(Job):
         with ExitStack() as stack:
             background = None
             if not options.background.is_transparent:
-                background = stack.enter_context(closing(options.background.open()))
+                aspect = float(task.info.sample_aspect_ratio)
+                background = stack.enter_context(closing(options.background.open(aspect)))
             made = JobSegmenters(self, options.segmenter, task.info, options.frames, task.masks)
             kept = task.outputs.part / KEPT if resume else None
             replacer = BackgroundReplacer(

@@ -53,7 +53,7 @@ def open_file(path: Path) -> InputContainer:
         InputError: it isn't there, is a pipe or device, leads to other files, or can't be read.
     """
     check_is_there(path)
-    limits: dict[str, Any] = {"stream_options": [{"max_pixels": str(most_pixels())}]}
+    limits: dict[str, Any] = {"stream_options": [{"max_pixels": _decoder_limit()}]}
     try:
         try:
             return _opened(path, limits)
@@ -106,7 +106,12 @@ def main_picture(container: InputContainer) -> VideoStream | None:
 def limit_pixels(stream: VideoStream) -> None:
     """Have a decoder refuse larger pictures than may be, before it has any memory for them."""
     context = stream.codec_context
-    context.options = {**context.options, "max_pixels": str(most_pixels())}
+    context.options = {**context.options, "max_pixels": _decoder_limit()}
+
+
+def _decoder_limit() -> str:
+    """A little more than pictures may have, for decoders count what they align to as well."""
+    return str(2 * most_pixels())
 
 
 @cache
