@@ -232,3 +232,24 @@ def test_the_slate_fades_into_the_first_composite_and_comes_at_once():
     assert is_slate(it.seal(frame(0.6), person()), Reason.PANIC)
     it.panic = False
     assert int(it.seal(frame(0.7), person()).image[0, 0, 1]) < 40
+
+
+def test_a_background_that_breaks_is_told_once_until_it_breaks_otherwise(caplog):
+    """A video behind that can't be read any more fails with each frame, thirty times a second."""
+    errors = [OSError("disk gone")] * 30 + [ValueError("other\nlines")] * 30 + [OSError("disk gone")] * 30
+
+    def broken(captured, alpha):
+        raise errors.pop(0)
+
+    watched = guard(broken)
+    with caplog.at_level("ERROR"):
+        for _ in range(90):
+            assert is_slate(watched.seal(frame(), person()), Reason.ERROR)
+    assert watched.errors == 90
+    said = [record.getMessage() for record in caplog.records]
+    assert said == [
+        "a frame could not be composited; the slate is shown (OSError: disk gone)",
+        "a frame could not be composited; the slate is shown (ValueError: other lines)",
+        "a frame could not be composited; the slate is shown (OSError: disk gone)",
+    ]
+    assert not any(record.exc_info for record in caplog.records)

@@ -16,6 +16,7 @@ from maskstream.arrays import Frame, LabelMap
 from maskstream.errors import InputError
 from maskstream.live.absence import Absence
 from maskstream.live.capture import Captured
+from maskstream.live.complaints import Complaints
 from maskstream.live.ladder import Ladder
 from maskstream.live.motion import MotionGate
 from maskstream.live.presence import Certainty, Doubt, Judged, Presence, Small
@@ -129,6 +130,7 @@ class Finder:
         self._subject: _Subject | None = None
         self._latest: Seen | None = None
         self.subjects_found = 0
+        self._complaints = Complaints(logger)
         self.errors = 0
         self.resting = False
         self.fatal: InputError | None = None
@@ -169,9 +171,9 @@ class Finder:
             if self._latest is None:
                 self.fatal = error
                 return None
-            return self._failed(frame)
-        except Exception:
-            return self._failed(frame)
+            return self._failed(frame, error)
+        except Exception as error:
+            return self._failed(frame, error)
 
     def settle(self, seen: Seen, start: float) -> None:
         """What can wait until a result is on its way and the next frame not here yet. Never raises.
@@ -192,12 +194,12 @@ class Finder:
                 segmenter.size = self._ladder.rung.size
             if not seen.failed and self._subject is not None:
                 self._search_again(seen, self._subject)
-        except Exception:
-            logger.exception("memorizing or looking for the subject failed")
+        except Exception as error:
+            self._complaints.tell("memorizing or looking for the subject failed", error)
             self.errors += 1
 
-    def _failed(self, frame: Captured) -> Seen:
-        logger.exception("the network failed; the slate is shown")
+    def _failed(self, frame: Captured, error: Exception) -> Seen:
+        self._complaints.tell("the network failed; the slate is shown", error)
         self.errors += 1
         return Seen(frame, None, failed=True)
 

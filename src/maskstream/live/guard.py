@@ -24,6 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from maskstream.arrays import Frame
+from maskstream.live.complaints import Complaints
 
 if TYPE_CHECKING:
     from maskstream.live.capture import Captured
@@ -128,6 +129,7 @@ class Guard:
         self._lock = Lock()
         self._since: float | None = None  # captured time of the first composite after the slate
         self._fades = False
+        self._complaints = Complaints(logger)
         self.errors = 0  #: exceptions that were caught
 
     @property
@@ -159,9 +161,9 @@ class Guard:
         with self._lock:
             try:
                 return self._seal(frame, found)
-            except Exception:
+            except Exception as error:
                 self.errors += 1
-                logger.exception("a frame could not be composited; the slate is shown")
+                self._complaints.tell("a frame could not be composited; the slate is shown", error)
                 return self.slate(Reason.ERROR)
 
     def _seal(self, frame: Captured, found: Found | None) -> Sealed:
