@@ -167,7 +167,7 @@ class Player:
     """
 
     def __init__(self, lines: int = 240, model: str = "live") -> None:
-        segmenter = VideoSegmenter(load_model(model), lines)
+        segmenter = VideoSegmenter(load_model(model), size=lines)
         replacer = BackgroundReplacer(segmenter, open_background(BEHIND))
         slate = np.full((SIZE[1], SIZE[0], 3), 20, np.uint8)
         self.finder = Finder(replacer, DetectedSubject(), Ladder(1e9, (Rung(lines),)), search_again=True)

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import cycle, islice
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -123,7 +123,9 @@ def cutout_clips(data: Path, size: Size) -> list[Clip]:
         if image is None or matte is None:
             raise InputError(f"{data}: no cut-out {name}.webp with {name}-alpha.png; see data/README")
 
-        def play(image=image, matte=matte, file=file, number=number) -> Iterator[TruthFrame]:
+        def play(
+            image: Any = image, matte: Any = matte, file: Any = file, number: int = number
+        ) -> Iterator[TruthFrame]:
             layer = cutout(decoded(image), decoded(matte, cv2.IMREAD_GRAYSCALE), size, number)
             return compose(layer, photograph(decoded(file), size, number), size, 5, 0)
 
@@ -222,7 +224,7 @@ class Stroke(NamedTuple):
 
 
 def drawn_layer(
-    size: Size, seed: int, strokes: Callable[[float], list[Stroke]], pose: Callable[[float], tuple]
+    size: Size, seed: int, strokes: Callable[[float], list[Stroke]], pose: Callable[[float], tuple[Any, ...]]
 ) -> Layer:
     """An object of strokes, textured.
 

@@ -20,6 +20,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -153,7 +154,9 @@ def run_case(kind: str, objects: int, frames: int, height: int, width: int, file
 
 
 @torch.inference_mode()
-def time_reference(network, objects, frames, height, width) -> tuple[float, np.ndarray]:
+def time_reference(
+    network: Any, objects: int, frames: int, height: int, width: int
+) -> tuple[float, np.ndarray]:
     def image(index: int) -> torch.Tensor:
         return torch.from_numpy(picture(index, height, width).transpose(2, 0, 1)[None] / np.float32(255))
 
@@ -172,12 +175,12 @@ def time_reference(network, objects, frames, height, width) -> tuple[float, np.n
     return min(seconds), result[0, 1 : objects + 1].numpy()
 
 
-def time_ours(runtime, objects, frames, height, width) -> tuple[float, np.ndarray]:
+def time_ours(runtime: Any, objects: int, frames: int, height: int, width: int) -> tuple[float, np.ndarray]:
     masks = shapes(objects, height, width)
     others = sum_of_others(masks)
     bank = MemoryBank(MemoryPolicy(every=1, max_frames=frames - 1), False, runtime.empty)
 
-    def memorized(index: int):
+    def memorized(index: int) -> Any:
         frame = picture(index, height, width)
         return runtime.memorize(frame, runtime.encode(frame), masks, others)
 
@@ -196,7 +199,7 @@ def time_ours(runtime, objects, frames, height, width) -> tuple[float, np.ndarra
     return min(seconds), result
 
 
-def time_large(runtime, objects, frames, height, width) -> float:
+def time_large(runtime: Any, objects: int, frames: int, height: int, width: int) -> float:
     """The second step of a stream, with storage for all memory frames filled from the first on."""
     make = runtime.empty
     runtime.empty = lambda shape: make(shape).zero_()

@@ -20,7 +20,7 @@ def stub_of(package):
 
 
 @pytest.mark.parametrize("package", FACES)
-def test_type_checkers_are_told_of_the_same_names(package):
+def test_type_checkers_are_told_of_the_same_names(package) -> None:
     imported = {
         alias.name: node.module
         for node in stub_of(package).body
@@ -36,7 +36,7 @@ def test_type_checkers_are_told_of_the_same_names(package):
 
 
 @pytest.mark.parametrize("package", FACES)
-def test_every_name_is_there_and_listed(package):
+def test_every_name_is_there_and_listed(package) -> None:
     module = import_module(package)
     assert module.__all__ == sorted(module._HOMES)
     assert set(module.__all__) <= set(dir(module))
@@ -47,19 +47,19 @@ def test_every_name_is_there_and_listed(package):
 
 
 @pytest.mark.parametrize("package", FACES)
-def test_a_face_imports_nothing_heavy(package, heavy_imports):
+def test_a_face_imports_nothing_heavy(package, heavy_imports) -> None:
     assert heavy_imports(f"import {package}") == []
 
 
 @pytest.mark.parametrize("name", ["segment_video", "replace_background", "detect_subject"])
-def test_what_is_not_obvious_by_its_place_is_called_by_its_name(name):
+def test_what_is_not_obvious_by_its_place_is_called_by_its_name(name) -> None:
     parameters = list(inspect.signature(getattr(maskstream, name)).parameters.values())
     positional = [p.name for p in parameters if p.kind is not inspect.Parameter.KEYWORD_ONLY]
     assert len(positional) <= 3
     assert set(positional) <= {"source", "background", "output"}
 
 
-def test_there_is_a_version_and_a_program():
+def test_there_is_a_version_and_a_program() -> None:
     assert maskstream.__version__.count(".") == 2
     done = subprocess.run(
         [sys.executable, "-m", "maskstream", "--version"], capture_output=True, text=True, timeout=60

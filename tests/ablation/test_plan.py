@@ -3,6 +3,7 @@
 import json
 import signal
 from dataclasses import replace
+from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
@@ -22,7 +23,7 @@ from maskstream.errors import InputError
 from maskstream.network.presets import preset
 
 
-def test_the_default_plan_adds_one_part_after_another():
+def test_the_default_plan_adds_one_part_after_another() -> None:
     setups = {setup.name: setup for setup in resolve(DEFAULT_PLAN, steps=7)}
     parts = ("spatial_constraint", "aspp", "refinement")
     on = [[getattr(setup.network, part) for part in parts] for setup in setups.values()]
@@ -38,12 +39,12 @@ def test_the_default_plan_adds_one_part_after_another():
     assert setups["stm"].network.trunk_widths == preset("live").trunk_widths
 
 
-def test_a_plan_survives_json():
+def test_a_plan_survives_json() -> None:
     plan = AblationPlan.from_dict(json.loads(json.dumps(DEFAULT_PLAN.to_dict())))
     assert resolve(plan) == resolve(DEFAULT_PLAN)
 
 
-def test_a_row_may_build_on_another_than_the_one_before():
+def test_a_row_may_build_on_another_than_the_one_before() -> None:
     rows = (AblationRow("a"), AblationRow("b", network={"aspp": False}), AblationRow("c", after="a"))
     a, b, c = resolve(AblationPlan(rows, training={"steps": 1}))
     assert (b.after, c.after) == ("a", "a")
@@ -69,7 +70,7 @@ def test_a_row_may_build_on_another_than_the_one_before():
         ({"lines": []}, "ablation plan: no field is called 'lines'"),
     ],
 )
-def test_plans_that_cannot_be_run_are_refused_in_one_line(plan, message):
+def test_plans_that_cannot_be_run_are_refused_in_one_line(plan, message) -> None:
     with pytest.raises(InputError, match=message) as error:
         resolve(AblationPlan.from_dict({"training": {"steps": 1}, **plan}))
     assert "\n" not in str(error.value)
@@ -96,7 +97,7 @@ SETUPS = resolve(AblationPlan(ROWS, training={"steps": 40}))
         ((0.7,), "one seed: can't say"),
     ],
 )
-def test_a_part_helps_only_if_every_seed_says_so(b, verdict):
+def test_a_part_helps_only_if_every_seed_says_so(b, verdict) -> None:
     first, second = compare(SETUPS, [*scores("a", 0.5, 0.6), *scores("b", *b)])
     assert first.gain is None
     assert first.verdict == ""
@@ -104,13 +105,13 @@ def test_a_part_helps_only_if_every_seed_says_so(b, verdict):
     assert second.gain == pytest.approx(sum(b) / len(b) - 0.55)
 
 
-def test_rows_with_the_same_weights_are_compared_seed_by_seed():
+def test_rows_with_the_same_weights_are_compared_seed_by_seed() -> None:
     results = compare(SETUPS, [*scores("b", 0.5, 0.6), *scores("c", 0.51, 0.61)])
     assert results[1].gains == pytest.approx((0.01, 0.01))
     assert results[1].verdict == "helps"
 
 
-def test_the_report_shows_every_seed():
+def test_the_report_shows_every_seed() -> None:
     results = compare(SETUPS, [*scores("a", 0.5, 0.6), *scores("b", 0.7, 0.8)])
     lines = ablation_page(results).splitlines()
     cells = [cell.strip() for cell in lines[3].strip("|").split("|")]
@@ -173,7 +174,7 @@ def saved(folder, row, seed=0):
 
 
 @pytest.mark.torch
-def test_rows_are_trained_once_and_scored_again_only_for_other_sequences(tmp_path):
+def test_rows_are_trained_once_and_scored_again_only_for_other_sequences(tmp_path: Path) -> None:
     ablation(tmp_path).run()
     assert (
         sorted(path.name for path in tmp_path.glob("*/seed-0/average.safetensors"))
@@ -201,7 +202,7 @@ def test_rows_are_trained_once_and_scored_again_only_for_other_sequences(tmp_pat
 
 
 @pytest.mark.torch
-def test_a_row_that_is_only_tested_gets_the_weights_that_it_needs(tmp_path):
+def test_a_row_that_is_only_tested_gets_the_weights_that_it_needs(tmp_path: Path) -> None:
     ablation(tmp_path).run(only=["all"])
     assert (tmp_path / "spatial" / "seed-0" / "average.safetensors").is_file()
     assert not (tmp_path / "spatial" / "seed-0" / "scores.json").exists()
@@ -209,7 +210,7 @@ def test_a_row_that_is_only_tested_gets_the_weights_that_it_needs(tmp_path):
 
 
 @pytest.mark.torch
-def test_what_cannot_be_gone_on_with_or_scored_is_refused(tmp_path):
+def test_what_cannot_be_gone_on_with_or_scored_is_refused(tmp_path: Path) -> None:
     ablation(tmp_path).run(only=["stm"])
     with pytest.raises(InputError, match=r"stm/seed-0: was trained with other settings \(training\)"):
         ablation(tmp_path, steps=3)
@@ -223,7 +224,9 @@ def test_what_cannot_be_gone_on_with_or_scored_is_refused(tmp_path):
 
 
 @pytest.mark.torch
-def test_an_interrupted_training_goes_on_to_the_same_scores(tmp_path, monkeypatch):
+def test_an_interrupted_training_goes_on_to_the_same_scores(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from maskstream.training.follow import Trainer
 
     only = ["stm"]

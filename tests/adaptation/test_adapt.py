@@ -1,6 +1,7 @@
 """A network fine-tuned on what is marked: it gains there, or stays what it was."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -79,7 +80,7 @@ def before_and_after(clip):
     return before, adapt_network(before, [Marked(*clip[0])], QUICK)
 
 
-def test_what_is_marked_is_segmented_better(before_and_after):
+def test_what_is_marked_is_segmented_better(before_and_after) -> None:
     before, adapted = before_and_after
     assert adapted.kept
     assert adapted.share in QUICK.shares
@@ -88,12 +89,12 @@ def test_what_is_marked_is_segmented_better(before_and_after):
     assert adapted.network is not before
 
 
-def test_the_network_itself_stays_as_it_was(before_and_after):
+def test_the_network_itself_stays_as_it_was(before_and_after) -> None:
     before, _ = before_and_after
     torch.testing.assert_close(before.state_dict(), untrained().state_dict(), rtol=0, atol=0)
 
 
-def test_what_gains_too_little_is_not_kept(clip, network):
+def test_what_gains_too_little_is_not_kept(clip, network) -> None:
     adapted = adapt_network(network, [Marked(*clip[0])], replace(FEW, least_gain=0.9))
     assert not adapted.kept
     assert adapted.share == 0
@@ -101,7 +102,7 @@ def test_what_gains_too_little_is_not_kept(clip, network):
     assert adapted.after == adapted.before
 
 
-def test_what_loses_the_way_back_is_not_kept(clip, network, monkeypatch):
+def test_what_loses_the_way_back_is_not_kept(clip, network, monkeypatch: pytest.MonkeyPatch) -> None:
     ways = iter((0.8, 0.1, 0.1))
     monkeypatch.setattr(adapting, "returned", lambda *_: next(ways))
     adapted = adapt_network(network, [Marked(*clip[0])], QUICK, way=[frame for frame, _ in clip])
@@ -109,7 +110,7 @@ def test_what_loses_the_way_back_is_not_kept(clip, network, monkeypatch):
     assert (adapted.back_before, adapted.back_after) == (0.8, 0.8)
 
 
-def test_the_time_ends_an_adaptation_and_progress_is_told(clip, network):
+def test_the_time_ends_an_adaptation_and_progress_is_told(clip, network) -> None:
     told = list[Stage]()
     config = replace(QUICK, steps=0, seconds=0.5)
     adapted = adapt_network(network, [Marked(*clip[0])], config, on_progress=told.append)
@@ -120,13 +121,13 @@ def test_the_time_ends_an_adaptation_and_progress_is_told(clip, network):
     assert told[-1].rate > 0
 
 
-def test_the_same_seed_gives_the_same_network(clip, network):
+def test_the_same_seed_gives_the_same_network(clip, network) -> None:
     always = replace(FEW, least_gain=-1.0, shares=(1.0,))
     first, second = (adapt_network(network, [Marked(*clip[0])], always) for _ in range(2))
     torch.testing.assert_close(first.network.state_dict(), second.network.state_dict(), rtol=0, atol=0)
 
 
-def test_norms_keep_their_statistics(before_and_after):
+def test_norms_keep_their_statistics(before_and_after) -> None:
     before, adapted = before_and_after
     ours, theirs = adapted.network.state_dict(), before.state_dict()
     kept = [name for name in theirs if name.endswith("running_mean")]
@@ -134,18 +135,18 @@ def test_norms_keep_their_statistics(before_and_after):
     assert all(torch.equal(ours[name], theirs[name]) for name in kept)
 
 
-def test_nothing_marked_is_an_input_error(clip, network):
+def test_nothing_marked_is_an_input_error(clip, network) -> None:
     empty = np.zeros_like(clip[0][1])
     with pytest.raises(InputError, match="nothing is marked"):
         adapt_network(network, [Marked(clip[0][0], empty)], QUICK)
 
 
-def test_no_time_is_an_input_error():
+def test_no_time_is_an_input_error() -> None:
     with pytest.raises(InputError, match="more than 0"):
         AdaptConfig(seconds=0)
 
 
-def test_dreams_show_the_objects_in_motion_and_are_reproducible(clip):
+def test_dreams_show_the_objects_in_motion_and_are_reproducible(clip) -> None:
     marked = Marked(clip[0][0], clip[0][1].astype(np.int64) * 1000)  # any ids
     first, second = (dream_sampler([marked], QUICK.dreams, seed=1).sample(4, 48, 3) for _ in range(2))
     assert torch.equal(first.frames, second.frames)
@@ -174,24 +175,26 @@ class Copying:
         return 20 * (previous[:, 0].roll(self.moves, -1) - 0.5)
 
 
-def test_the_whole_mask_returns_where_nothing_moves(clip):
+def test_the_whole_mask_returns_where_nothing_moves(clip) -> None:
     frames = [clip[0][0]] * 4
     assert returned(Copying(), Marked(*clip[0]), frames) == pytest.approx(1)
 
 
-def test_a_mask_that_drifts_does_not_return(clip):
+def test_a_mask_that_drifts_does_not_return(clip) -> None:
     frames = [clip[0][0]] * 4
     assert returned(Copying(moves=8), Marked(*clip[0]), frames) < 0.5
 
 
-def test_following_keeps_one_plane_for_each_object():
+def test_following_keeps_one_plane_for_each_object() -> None:
     masks = torch.zeros(2, 32, 48)
     masks[0, :8], masks[1, 8:] = 1, 1
     end = follow(Copying(), [torch.zeros(1, 3, 32, 48)] * 3, masks)
     assert torch.equal(end > 0.5, masks > 0.5)
 
 
-def test_a_segmenter_goes_on_with_the_adapted_network(clip, before_and_after, monkeypatch):
+def test_a_segmenter_goes_on_with_the_adapted_network(
+    clip, before_and_after, monkeypatch: pytest.MonkeyPatch
+) -> None:
     _, adapted = before_and_after
     monkeypatch.setattr(runtimes, "adapt_network", lambda *_, **__: adapted)
     segmenter = VideoSegmenter(TorchRuntime(untrained(), device="cpu"))
@@ -210,7 +213,9 @@ def test_a_segmenter_goes_on_with_the_adapted_network(clip, before_and_after, mo
     torch.testing.assert_close(ours[0][0], theirs[0][0])
 
 
-def test_an_adapting_segmenter_adapts_where_masks_are_given(clip, before_and_after, monkeypatch):
+def test_an_adapting_segmenter_adapts_where_masks_are_given(
+    clip, before_and_after, monkeypatch: pytest.MonkeyPatch
+) -> None:
     before, adapted = before_and_after
     asked = []
     monkeypatch.setattr(
@@ -231,7 +236,7 @@ def test_an_adapting_segmenter_adapts_where_masks_are_given(clip, before_and_aft
     assert len(options["way"]) == 6
 
 
-def test_a_network_runs_as_another_one_did(network, tmp_path):
+def test_a_network_runs_as_another_one_did(network, tmp_path: Path) -> None:
     runtime = TorchRuntime(network, device="cpu")
     assert trainable(runtime) is network
     assert running(network, runtime).info == runtime.info
@@ -239,7 +244,7 @@ def test_a_network_runs_as_another_one_did(network, tmp_path):
     assert running(tmp_path / "tiny.safetensors", runtime).network.config == network.config
 
 
-def test_the_shipped_network_can_be_adapted(clip):
+def test_the_shipped_network_can_be_adapted(clip) -> None:
     from maskstream.runtime.load import load_model
 
     runtime = load_model("live", threads=1)
@@ -249,7 +254,7 @@ def test_the_shipped_network_can_be_adapted(clip):
     assert running_on.info == runtime.info
 
 
-def test_a_network_without_weights_cannot_be_adapted(tmp_path):
+def test_a_network_without_weights_cannot_be_adapted(tmp_path: Path) -> None:
     import shutil
 
     from maskstream.runtime.load import WEIGHTS, load_model

@@ -1,6 +1,7 @@
 """``ablate`` from files on disk to the table."""
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -34,7 +35,9 @@ def ablate(folder, output, *options):
     return main([*command, "--seeds", "0", *options])
 
 
-def test_one_row_then_the_others_make_one_table(folder, tmp_path, capsys, caplog):
+def test_one_row_then_the_others_make_one_table(
+    folder, tmp_path: Path, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
     assert ablate(folder, tmp_path / "runs", "--only", "stm") == 0
     said = capsys.readouterr().out
     assert "| STM baseline |" in said
@@ -60,7 +63,9 @@ def test_one_row_then_the_others_make_one_table(folder, tmp_path, capsys, caplog
         (["--steps", "0"], "give a number of steps or a budget in minutes"),
     ],
 )
-def test_what_cannot_be_run_is_said_in_one_line(options, message, folder, tmp_path, capsys):
+def test_what_cannot_be_run_is_said_in_one_line(
+    options, message, folder, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert ablate(folder, tmp_path / "runs", *options) == 2
     said = [line for line in capsys.readouterr().err.splitlines() if not line.startswith("WARNING")]
     assert len(said) == 1

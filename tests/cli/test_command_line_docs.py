@@ -18,7 +18,7 @@ def section(name):
 
 
 @pytest.mark.parametrize("command", commands(), ids=lambda command: command.NAME)
-def test_every_option_is_explained(command):
+def test_every_option_is_explained(command) -> None:
     parser = argparse.ArgumentParser(add_help=False)
     command.add_arguments(parser)
     text = section(command.NAME)

@@ -1,5 +1,7 @@
 """``maskstream demo``, with a stand-in for the network."""
 
+from pathlib import Path
+
 import av
 import numpy as np
 import pytest
@@ -29,7 +31,7 @@ def frame_count(path):
         return sum(1 for _ in container.decode(video=0))
 
 
-def test_it_writes_the_clip_the_masks_and_the_pictures(stand_in, tmp_path):
+def test_it_writes_the_clip_the_masks_and_the_pictures(stand_in, tmp_path: Path) -> None:
     folder = tmp_path / "a" / "demo"
     assert main(["demo", "-o", str(folder), "--frames", "9"]) == 0
     assert sorted(path.name for path in folder.iterdir()) == [
@@ -45,7 +47,9 @@ def test_it_writes_the_clip_the_masks_and_the_pictures(stand_in, tmp_path):
     assert np.unique(first).tolist() == [0, 1, 2, 3]
 
 
-def test_it_prints_each_objects_scores_beside_both_copies(stand_in, tmp_path, capsys):
+def test_it_prints_each_objects_scores_beside_both_copies(
+    stand_in, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     main(["demo", "-o", str(tmp_path), "--frames", "9"])
     lines = capsys.readouterr().out.splitlines()
     assert [cell.strip() for cell in lines[0].split("|")[2:-1]] == [
@@ -60,14 +64,14 @@ def test_it_prints_each_objects_scores_beside_both_copies(stand_in, tmp_path, ca
     assert all(float(row[0]) == float(row[2]) < float(row[3]) for row in rows.values())
 
 
-def test_a_shorter_run_leaves_no_frames_of_a_longer_one(stand_in, tmp_path):
+def test_a_shorter_run_leaves_no_frames_of_a_longer_one(stand_in, tmp_path: Path) -> None:
     main(["demo", "-o", str(tmp_path), "--frames", "6"])
     main(["demo", "-o", str(tmp_path), "--frames", "4"])
     assert len(list((tmp_path / "masks").iterdir())) == 4
 
 
 @pytest.mark.parametrize("wrong", [("--frames", "2"), ("--seed", "-1")])
-def test_what_it_cannot_do_is_one_line(wrong, tmp_path, capsys):
+def test_what_it_cannot_do_is_one_line(wrong, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["demo", "-o", str(tmp_path / "demo"), *wrong]) == 2
     assert wrong[0] in capsys.readouterr().err
     assert not (tmp_path / "demo").exists()

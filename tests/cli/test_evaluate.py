@@ -61,7 +61,9 @@ def names(path):
         return sorted(archive.namelist())
 
 
-def test_a_set_is_segmented_from_its_first_masks_and_scored(davis, made, capsys):
+def test_a_set_is_segmented_from_its_first_masks_and_scored(
+    davis, made, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert evaluate("--json", "figures.json") == 0
     assert [sum(given is not None for given in each.given) for each in made] == [1, 1, 1]
     assert json.loads(Path("figures.json").read_text())["global"]["J&F-Mean"] == 1
@@ -76,7 +78,7 @@ def test_a_set_is_segmented_from_its_first_masks_and_scored(davis, made, capsys)
     assert Image.open("out/one/00000.png").getpalette()[:9] == PALETTE[:3].ravel().tolist()
 
 
-def test_davis_2016_has_one_object(davis, made):
+def test_davis_2016_has_one_object(davis, made) -> None:
     write_davis(davis / "DAVIS", SEQUENCES, year=2016)
     write_frames(davis / "DAVIS/JPEGImages/480p/two", [(m > 0).astype(np.uint8) for m in SEQUENCES["two"]])
     shutil.rmtree("DAVIS/JPEGImages/480p/three")
@@ -88,7 +90,9 @@ def test_davis_2016_has_one_object(davis, made):
     )
 
 
-def test_a_set_without_truth_is_zipped_with_the_sequences_at_the_top(davis, made, caplog):
+def test_a_set_without_truth_is_zipped_with_the_sequences_at_the_top(
+    davis, made, caplog: pytest.LogCaptureFixture
+) -> None:
     write_davis(davis / "hidden", SEQUENCES, subset="test-dev", truth=False)
     assert evaluate("--split", "test-dev", root="hidden") == 0
     assert "no scores" in caplog.text
@@ -99,14 +103,16 @@ def test_a_set_without_truth_is_zipped_with_the_sequences_at_the_top(davis, made
     assert not list(Path("out").glob("*.csv"))
 
 
-def test_a_submission_may_be_asked_for_beside_the_scores_and_has_the_same_bytes_again(davis, made):
+def test_a_submission_may_be_asked_for_beside_the_scores_and_has_the_same_bytes_again(davis, made) -> None:
     assert evaluate("--zip", "first.zip") == 0
     assert evaluate("--zip", "second.zip") == 0
     assert Path("first.zip").read_bytes() == Path("second.zip").read_bytes()
 
 
 class TestGoingOn:
-    def test_sequences_that_are_whole_are_not_done_again(self, davis, made, caplog):
+    def test_sequences_that_are_whole_are_not_done_again(
+        self, davis, made, caplog: pytest.LogCaptureFixture
+    ) -> None:
         assert evaluate() == 0
         shutil.rmtree("out/two")
         made.clear()
@@ -115,7 +121,7 @@ class TestGoingOn:
         assert "2 of 3 sequences were there already" in caplog.text
         assert Path("out/two/00005.png").is_file()
 
-    def test_a_sequence_appears_when_it_is_whole(self, davis, made, monkeypatch):
+    def test_a_sequence_appears_when_it_is_whole(self, davis, made, monkeypatch: pytest.MonkeyPatch) -> None:
         def fails(self, frame, masks=None):
             self.given.append(masks)
             if len(self.given) == 5:
@@ -132,12 +138,12 @@ class TestGoingOn:
         monkeypatch.setattr(Sees, "step", original)
         assert evaluate() == 0
 
-    def test_what_killed_processes_left_goes_with_their_sequence(self, davis, made):
+    def test_what_killed_processes_left_goes_with_their_sequence(self, davis, made) -> None:
         Path("out/.unfinished/one@dead").mkdir(parents=True)
         assert evaluate() == 0
         assert list(Path("out/.unfinished").iterdir()) == []
 
-    def test_another_process_may_have_been_faster(self, davis, made, monkeypatch):
+    def test_another_process_may_have_been_faster(self, davis, made, monkeypatch: pytest.MonkeyPatch) -> None:
         original = Sees.step
 
         def overtaken(self, frame, masks=None):
@@ -156,8 +162,8 @@ class TestGoingOn:
         ],
     )
     def test_other_settings_are_refused_in_one_line_unless_all_is_done_again(
-        self, davis, made, capsys, options, message
-    ):
+        self, davis, made, capsys: pytest.CaptureFixture[str], options, message
+    ) -> None:
         write_davis(davis / "DAVIS", SEQUENCES, subset="train")
         assert evaluate() == 0
         capsys.readouterr()
@@ -169,7 +175,9 @@ class TestGoingOn:
         assert evaluate(*options, "--overwrite") == 0
         assert len(made) == 3
 
-    def test_a_folder_of_something_else_is_left_alone(self, davis, made, capsys):
+    def test_a_folder_of_something_else_is_left_alone(
+        self, davis, made, capsys: pytest.CaptureFixture[str]
+    ) -> None:
         write_sequence(Path("out/one"), SEQUENCES["one"])
         assert evaluate() == 2
         assert "not of a run" in capsys.readouterr().err
@@ -178,7 +186,9 @@ class TestGoingOn:
 
 
 class TestSharing:
-    def test_parts_together_make_the_whole_and_the_last_one_scores(self, davis, made, caplog):
+    def test_parts_together_make_the_whole_and_the_last_one_scores(
+        self, davis, made, caplog: pytest.LogCaptureFixture
+    ) -> None:
         assert evaluate("--part", "1/2") == 0
         assert "not there yet" in caplog.text
         assert not list(Path("out").glob("*.csv"))
@@ -186,7 +196,7 @@ class TestSharing:
         assert len(made) == 3
         assert Path("out/global_results-val.csv").is_file()
 
-    def test_processes_give_what_one_gives(self, davis):
+    def test_processes_give_what_one_gives(self, davis) -> None:
         if "live" not in shipped_models():
             pytest.skip("no network is shipped")
         assert evaluate("--size", "64", "-q", output="alone") == 0
@@ -217,7 +227,7 @@ class TestYouTubeVos:
         monkeypatch.chdir(tmp_path)
         return tmp_path
 
-    def test_objects_are_given_where_they_first_appear_and_listed_frames_submitted(self, root, made):
+    def test_objects_are_given_where_they_first_appear_and_listed_frames_submitted(self, root, made) -> None:
         assert evaluate(dataset="youtube-vos", root="yv") == 0
         given = [None if masks is None else np.unique(masks).tolist() for masks in made[0].given]
         assert given == [[0, 1], None, [0, 2], None, None, None]
@@ -226,13 +236,13 @@ class TestYouTubeVos:
         ]
         assert np.unique(label_map("out/v/00015.png")).tolist() == [0, 1, 2]
 
-    def test_at_the_full_rate_all_frames_are_seen_and_the_listed_ones_written(self, root, made):
+    def test_at_the_full_rate_all_frames_are_seen_and_the_listed_ones_written(self, root, made) -> None:
         write_frames(root / "yv/valid_all_frames/JPEGImages/v", [squares({1: (3, 3)})] * 26)
         assert evaluate("--split", "valid_all_frames", dataset="youtube-vos", root="yv") == 0
         assert len(made[0].given) == 26
         assert sorted(path.stem for path in Path("out/v").iterdir()) == list(self.FRAMES[:5])
 
-    def test_later_truth_is_not_given_and_the_set_is_scored(self, root, made):
+    def test_later_truth_is_not_given_and_the_set_is_scored(self, root, made) -> None:
         write_sequence(root / "yv/valid/Annotations/v", moving((1, 2)), step=5)
         assert evaluate(dataset="youtube-vos", root="yv") == 0
         assert sum(masks is not None for masks in made[0].given) == 1
@@ -240,7 +250,9 @@ class TestYouTubeVos:
 
 
 class TestFolders:
-    def test_sequences_of_a_folder_or_of_development_tars(self, tmp_path, made, monkeypatch):
+    def test_sequences_of_a_folder_or_of_development_tars(
+        self, tmp_path: Path, made, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         monkeypatch.chdir(tmp_path)
         for part in ("plain", "data/video-dev-1"):
             write_frames(tmp_path / part / "JPEGImages/one", SEQUENCES["one"])
@@ -261,26 +273,30 @@ class TestFolders:
         (["--model", "nothing"], "nothing: no such network"),
     ],
 )
-def test_bad_options_are_one_line_and_leave_nothing(davis, capsys, options, message):
+def test_bad_options_are_one_line_and_leave_nothing(
+    davis, capsys: pytest.CaptureFixture[str], options, message
+) -> None:
     assert evaluate(*options) == 2
     assert message in capsys.readouterr().err
     assert not Path("out").exists()
 
 
-def test_shares_are_named_as_one_of_several(davis, capsys):
+def test_shares_are_named_as_one_of_several(davis, capsys: pytest.CaptureFixture[str]) -> None:
     for text in ("3/2", "0/2", "2", "a/b"):
         with pytest.raises(SystemExit):
             evaluate("--part", text)
     assert "as 2/3" in capsys.readouterr().err
 
 
-def test_a_frame_of_another_size_than_its_mask_is_named(davis, made, capsys):
+def test_a_frame_of_another_size_than_its_mask_is_named(
+    davis, made, capsys: pytest.CaptureFixture[str]
+) -> None:
     write_frames(davis / "DAVIS/JPEGImages/480p/one", [np.zeros((20, 30), np.uint8)] * 6)
     assert evaluate() == 2
     assert "one/00000.png: the mask is 60x40, its frame 30x20" in capsys.readouterr().err
 
 
-def test_a_report_is_written_with_the_run(davis, made):
+def test_a_report_is_written_with_the_run(davis, made) -> None:
     assert evaluate("--report") == 0
     page = Path("out/report/index.html").read_text()
     assert "davis2017 val: J&amp;F 1.000" in page

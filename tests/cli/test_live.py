@@ -89,7 +89,7 @@ def run_while(session, use, limit=60.0):
     assert not thread.is_alive()
 
 
-def test_a_recording_shows_the_subject_before_the_background_and_never_the_room(here):
+def test_a_recording_shows_the_subject_before_the_background_and_never_the_room(here: Path) -> None:
     assert live("--mask", "figure.png", "--background", "#0000ff", "-o", "out.mp4", "--seconds", 4) == 0
     room = draw_room(*SIZE).reshape(-1, 3).mean(0)
     composites = 0
@@ -101,7 +101,7 @@ def test_a_recording_shows_the_subject_before_the_background_and_never_the_room(
     assert composites > 10
 
 
-def test_milestones_come_in_order(here):
+def test_milestones_come_in_order(here: Path) -> None:
     reached = []
     run_while(session_of(mask="figure.png", background="blur", on_stage=reached.append), lambda session: None)
     assert reached[0] == "source asked for"
@@ -118,7 +118,7 @@ def ask(address, path, body=None, header="1"):
         return json.loads(answer.read() or b"null")
 
 
-def test_the_page_controls_the_stream(here):
+def test_the_page_controls_the_stream(here: Path) -> None:
     Image.new("RGB", (16, 9), (255, 255, 0)).save("yellow.png")
     session = session_of("page:0", mask="figure.png", background="#0000ff", lost_seconds=None)
     seen = []
@@ -155,7 +155,7 @@ def test_the_page_controls_the_stream(here):
     assert seen == [True, True, True]
 
 
-def test_a_green_screen_is_noticed(here, capsys):
+def test_a_green_screen_is_noticed(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     green = np.full((144, 256, 3), (40, 180, 70), np.uint8)
     person = figure_mask(*SIZE, 0) > 0
     green[person] = draw_frame(draw_room(*SIZE), 0)[person]
@@ -192,7 +192,7 @@ def test_a_green_screen_is_noticed(here, capsys):
         (("--background", "blur", "-o", "page:0", "-o", "page:0"), "asked for twice"),
     ],
 )
-def test_bad_input_is_one_line(here, capsys, options, message):
+def test_bad_input_is_one_line(here: Path, capsys: pytest.CaptureFixture[str], options, message) -> None:
     Image.new("L", (20, 10), 255).save("small.png")
     assert live(*options) == 2
     said = capsys.readouterr().err.strip().splitlines()
@@ -209,7 +209,9 @@ def test_bad_input_is_one_line(here, capsys, options, message):
         ("text.txt", r"text\.txt"),
     ],
 )
-def test_a_source_that_is_none_is_one_line(here, capsys, source, message):
+def test_a_source_that_is_none_is_one_line(
+    here: Path, capsys: pytest.CaptureFixture[str], source, message
+) -> None:
     Path("text.txt").write_text("no video")
     options = ("--mask", "figure.png", "--background", "blur", "-o", "page:0")
     assert main(["live", source, *options]) == 2
@@ -217,14 +219,16 @@ def test_a_source_that_is_none_is_one_line(here, capsys, source, message):
 
 
 @pytest.mark.parametrize("options", [("--box", "1,2"), ("--lost", "soon"), ("--picture", "big")])
-def test_words_that_mean_nothing_are_refused(here, capsys, options):
+def test_words_that_mean_nothing_are_refused(here: Path, capsys: pytest.CaptureFixture[str], options) -> None:
     with pytest.raises(SystemExit) as refused:
         live("--background", "blur", *options)
     assert refused.value.code == 2
     assert "give" in capsys.readouterr().err
 
 
-def test_who_was_followed_is_known_the_next_time(here, monkeypatch, capsys):
+def test_who_was_followed_is_known_the_next_time(
+    here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(here / "cache"))
     monkeypatch.setattr("sys.platform", "linux")
     options = ("--background", "blur", "-o", "page:0", "--seconds", 3)

@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+from pathlib import Path
 
 import pytest
 
@@ -29,7 +30,9 @@ def rows(said):
     return [re.split(r" *\| *", line.strip("| ")) for line in said.splitlines() if line.startswith("|")]
 
 
-def test_shipped_and_given_networks_are_listed_with_what_is_known(mine, capsys):
+def test_shipped_and_given_networks_are_listed_with_what_is_known(
+    mine, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main(["models", mine]) == 0
     said = capsys.readouterr()
     head, _, *networks = rows(said.out)
@@ -43,7 +46,7 @@ def test_shipped_and_given_networks_are_listed_with_what_is_known(mine, capsys):
     assert said.err == ""
 
 
-def test_json_holds_everything_and_nothing_else_is_printed(mine, capsys):
+def test_json_holds_everything_and_nothing_else_is_printed(mine, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["models", "--json", mine]) == 0
     entries = {entry["name"]: entry for entry in json.loads(capsys.readouterr().out)}
     assert entries["mine"]["scores"] == []
@@ -54,7 +57,9 @@ def test_json_holds_everything_and_nothing_else_is_printed(mine, capsys):
     assert "speed_here" not in entries["live"]
 
 
-def test_the_benchmark_measures_here_and_now(mine, monkeypatch, capsys):
+def test_the_benchmark_measures_here_and_now(
+    mine, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     from maskstream.runtime import speed
 
     measured = []
@@ -85,7 +90,9 @@ def test_the_benchmark_measures_here_and_now(mine, monkeypatch, capsys):
         (["--benchmark", "--threads", "0"], "threads is 0"),
     ],
 )
-def test_what_cannot_be_listed_is_one_line(options, message, tmp_path, monkeypatch, capsys):
+def test_what_cannot_be_listed_is_one_line(
+    options, message, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "empty").mkdir()
     assert main(["models", *options]) == 2

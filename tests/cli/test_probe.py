@@ -61,7 +61,9 @@ def clip(path, times=(0, 40, 80, 120), sounds=0, size=(64, 48), pixel_format="yu
     return path
 
 
-def test_a_file_is_described_with_what_is_kept_of_it(tmp_path, capsys):
+def test_a_file_is_described_with_what_is_kept_of_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     path = clip(tmp_path / "talk.mp4", sounds=2)
     code, said = probe(capsys, path)
     assert code == 0
@@ -87,7 +89,9 @@ def test_a_file_is_described_with_what_is_kept_of_it(tmp_path, capsys):
     )
 
 
-def test_what_it_says_of_another_kind_of_file_comes_true(tmp_path, capsys, caplog):
+def test_what_it_says_of_another_kind_of_file_comes_true(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
     path = clip(tmp_path / "talk.mp4", sounds=2)
     _, said = probe(capsys, path, "-o", tmp_path / "talk.webm")
     assert "audio stream 1 (aac, fra): re-encoded to opus: a WebM file can't hold aac" in said
@@ -106,14 +110,16 @@ def test_what_it_says_of_another_kind_of_file_comes_true(tmp_path, capsys, caplo
     assert json.loads(after)["chapters"] == json.loads(found)["chapters"]
 
 
-def test_a_varying_frame_rate_is_told_from_rounded_time_stamps(tmp_path, capsys):
+def test_a_varying_frame_rate_is_told_from_rounded_time_stamps(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     _, said = probe(capsys, clip(tmp_path / "a.mkv", (0, 33, 67, 100, 133, 167)))
     assert "varies" not in said
     _, said = probe(capsys, clip(tmp_path / "b.mkv", (0, 20, 120, 130)))
     assert "on average; the rate varies from 10 to 100" in said
 
 
-def test_changes_of_the_picture_are_named(tmp_path, capsys):
+def test_changes_of_the_picture_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = clip(tmp_path / "a.mkv", size=(63, 47), pixel_format="yuv444p10le")
     _, said = probe(capsys, path, "-o", "b.mp4")
     assert "encoded anew by libx264; 10 bits become 8; made 64x48 by repeating its last column or row" in said
@@ -123,7 +129,7 @@ def test_changes_of_the_picture_are_named(tmp_path, capsys):
     assert "encoded anew by libx264; turned upright" in said
 
 
-def test_alpha_that_is_not_read_is_named(tmp_path, capsys):
+def test_alpha_that_is_not_read_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for name in ("a.webm", "a.mov"):
         with VideoWriter(tmp_path / name, alpha=True) as writer:
             writer.write(np.zeros((48, 64, 3), np.uint8), alpha=np.zeros((48, 64), np.uint8))
@@ -131,7 +137,7 @@ def test_alpha_that_is_not_read_is_named(tmp_path, capsys):
     assert "its alpha" not in probe(capsys, clip(tmp_path / "b.mp4"))[1]
 
 
-def test_pictures_keep_nothing_else(tmp_path, capsys):
+def test_pictures_keep_nothing_else(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     _, said = probe(capsys, clip(tmp_path / "talk.mp4", sounds=1), "-o", "pictures")
     kept = said.split("written to pictures (a folder of PNGs):\n")[1].splitlines()
     assert kept[0] == "  picture: encoded anew by png"
@@ -139,7 +145,7 @@ def test_pictures_keep_nothing_else(tmp_path, capsys):
     assert len(kept) == 5
 
 
-def test_a_folder_of_images_is_described(tmp_path, capsys):
+def test_a_folder_of_images_is_described(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for index in range(3):
         cv2.imwrite(str(tmp_path / f"{index}.png"), np.zeros((48, 64, 3), np.uint8))
     code, said = probe(capsys, tmp_path)
@@ -157,7 +163,9 @@ def test_a_folder_of_images_is_described(tmp_path, capsys):
         (["a.mp4", "-o", "b.avi"], "b.avi: can't write this kind of video"),
     ],
 )
-def test_bad_input_is_one_line(tmp_path, capsys, monkeypatch, options, said):
+def test_bad_input_is_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, options, said
+) -> None:
     monkeypatch.chdir(tmp_path)
     clip(Path("a.mp4"))
     Path("text.mp4").write_text("no video")
@@ -167,7 +175,7 @@ def test_bad_input_is_one_line(tmp_path, capsys, monkeypatch, options, said):
     assert error.count("\n") == 1
 
 
-def test_json_is_plain_and_complete(tmp_path, capsys):
+def test_json_is_plain_and_complete(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     _, said = probe(capsys, clip(tmp_path / "a.mp4", (0, 20, 120, 130), sounds=1), "--json")
     found = json.loads(said)
     assert found["picture"]["frames"] == 4
@@ -177,5 +185,5 @@ def test_json_is_plain_and_complete(tmp_path, capsys):
     assert [s["fate"] for s in found["output"]["streams"]] == ["encoded anew", "copied", "copied"]
 
 
-def test_the_command_starts_without_heavy_imports(heavy_imports):
+def test_the_command_starts_without_heavy_imports(heavy_imports) -> None:
     assert "av" not in heavy_imports("import maskstream.cli.probe")

@@ -30,13 +30,13 @@ def terminal(monkeypatch):
     return Terminal()
 
 
-def test_all_items_are_handed_on(capsys):
+def test_all_items_are_handed_on(capsys: pytest.CaptureFixture[str]) -> None:
     for quiet in (True, False):
         assert list(progress(iter("abc"), "working", 3, quiet=quiet)) == list("abc")
     assert capsys.readouterr() == ("", "")  # nothing to say of work that is soon done
 
 
-def test_plain_lines_tell_count_rate_and_time_left(clock, capsys):
+def test_plain_lines_tell_count_rate_and_time_left(clock, capsys: pytest.CaptureFixture[str]) -> None:
     for _ in progress(range(100), "working", 7300, done=100):
         clock[0] += 0.5
     lines = capsys.readouterr().err.splitlines()
@@ -47,20 +47,22 @@ def test_plain_lines_tell_count_rate_and_time_left(clock, capsys):
 @pytest.mark.parametrize(
     ("total", "line"), [(None, "working: 20, 2.0/s"), (5, "working: 20/5, 2.0/s, 0:00:00 left")]
 )
-def test_an_unknown_or_wrong_total_does_no_harm(clock, capsys, total, line):
+def test_an_unknown_or_wrong_total_does_no_harm(
+    clock, capsys: pytest.CaptureFixture[str], total, line
+) -> None:
     for _ in progress(range(30), "working", total):
         clock[0] += 0.5
     assert capsys.readouterr().err.splitlines()[0] == line
 
 
-def test_a_terminal_gets_a_bar_that_ends_full(terminal):
+def test_a_terminal_gets_a_bar_that_ends_full(terminal) -> None:
     with redirect_stderr(terminal):
         list(progress(range(4), "working", 6, done=1))
     shown = re.sub(r"\x1b\[[^A-Za-z]*[A-Za-z]", "", terminal.getvalue())
     assert re.search(r"working .* 5/5 [\d.]+/s 0:00:00\s*$", shown)
 
 
-def test_a_bar_that_is_left_early_gives_the_terminal_back(terminal):
+def test_a_bar_that_is_left_early_gives_the_terminal_back(terminal) -> None:
     hide_cursor, show_cursor = "\x1b[?25l", "\x1b[?25h"
     with redirect_stderr(terminal), closing(progress(range(9), "working", 9)) as items:
         next(items)
@@ -69,7 +71,7 @@ def test_a_bar_that_is_left_early_gives_the_terminal_back(terminal):
     assert show_cursor in terminal.getvalue()
 
 
-def test_quiet_is_quiet_on_a_terminal_too(terminal):
+def test_quiet_is_quiet_on_a_terminal_too(terminal) -> None:
     with redirect_stderr(terminal):
         list(progress(range(9), "working", 9, quiet=True))
     assert terminal.getvalue() == ""

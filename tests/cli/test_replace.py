@@ -68,7 +68,7 @@ def label_maps(here):
 # What comes out
 
 
-def test_the_background_is_new_and_the_object_stays(here):
+def test_the_background_is_new_and_the_object_stays(here: Path) -> None:
     before = names(here)
     assert replace("clip.mp4", "--mask", "0.png", "--background", "#00ff00", "-o", "out.mp4") == 0
     assert names(here) == sorted([*before, "out.mp4"])
@@ -84,7 +84,7 @@ def test_the_background_is_new_and_the_object_stays(here):
 
 
 @pytest.mark.parametrize("kind", ["image", "video", "folder", "blur"])
-def test_every_kind_of_background(here, material, kind):
+def test_every_kind_of_background(here: Path, material: Path, kind) -> None:
     Image.new("RGB", (20, 10), (0, 0, 255)).save("blue.png")
     what = {"image": "blue.png", "video": "clip.mp4", "folder": material / "frames", "blur": "blur"}[kind]
     shutil.copy("clip.mp4", "talk.mp4")
@@ -92,7 +92,7 @@ def test_every_kind_of_background(here, material, kind):
     assert len(images("out.mkv")) == 3
 
 
-def test_label_maps_of_segment_are_taken_as_they_are(label_maps):
+def test_label_maps_of_segment_are_taken_as_they_are(label_maps) -> None:
     assert replace("clip.mp4", "--label-maps", "truth", "--background", "green", "-o", "out") == 0
     assert names("out") == NAMES
     for index in (0, 5):
@@ -101,7 +101,7 @@ def test_label_maps_of_segment_are_taken_as_they_are(label_maps):
         assert (image[outside] == GREEN).all()
 
 
-def test_kept_and_dropped_objects(label_maps):
+def test_kept_and_dropped_objects(label_maps) -> None:
     options = ("--label-maps", "truth", "--background", "transparent", "--end", 1)
     assert replace("clip.mp4", *options, "-o", "one", "--keep", "1") == 0
     assert replace("clip.mp4", *options, "-o", "other", "--drop", "1") == 0
@@ -113,7 +113,7 @@ def test_kept_and_dropped_objects(label_maps):
 
 
 @pytest.mark.parametrize("suffix", [".mov", ".webm", ".mkv"])
-def test_transparent_video(label_maps, suffix):
+def test_transparent_video(label_maps, suffix: str) -> None:
     assert (
         replace("clip.mp4", "--label-maps", "truth", "--background", "transparent", "-o", f"o{suffix}") == 0
     )
@@ -121,7 +121,7 @@ def test_transparent_video(label_maps, suffix):
     assert "yuva" in probe(f"o{suffix}").pixel_format or suffix != ".mov"
 
 
-def test_the_matte_comes_as_a_video_or_as_pictures_of_its_own(label_maps):
+def test_the_matte_comes_as_a_video_or_as_pictures_of_its_own(label_maps) -> None:
     options = ("--label-maps", "truth", "--background", "white", "--end", 2)
     assert replace("clip.mp4", *options, "-o", "a.mp4", "--matte", "m.mp4") == 0
     assert replace("clip.mp4", *options, "-o", "a", "--matte", "m") == 0
@@ -132,21 +132,21 @@ def test_the_matte_comes_as_a_video_or_as_pictures_of_its_own(label_maps):
     assert not grey[outside].any()
 
 
-def test_a_cut_begins_at_zero_and_has_its_length(label_maps):
+def test_a_cut_begins_at_zero_and_has_its_length(label_maps) -> None:
     cut = ("--start", 2, "--end", 6)
     assert replace("clip.mp4", "--label-maps", "truth", "--background", "blur", "-o", "o.mp4", *cut) == 0
     with read_video("o.mp4") as frames:
         assert [frame.time for frame in frames] == [Fraction(i, 24) for i in range(4)]
 
 
-def test_images_in_images_out_under_the_same_names(here, material):
+def test_images_in_images_out_under_the_same_names(here: Path, material: Path) -> None:
     options = ("--mask", "0.png", "--background", "transparent")
     assert replace(material / "frames", *options, "-o", "out") == 0
     assert names("out") == names(material / "frames")
     assert rgba(f"out/{names('out')[0]}").shape == (HEIGHT, WIDTH, 4)
 
 
-def test_a_green_screen_needs_no_mask(here):
+def test_a_green_screen_needs_no_mask(here: Path) -> None:
     with VideoWriter("screen.mp4", fps=24) as writer:
         for index in range(4):
             frame = np.full((HEIGHT, WIDTH, 3), (50, 170, 70), np.uint8)
@@ -158,7 +158,7 @@ def test_a_green_screen_needs_no_mask(here):
     assert np.abs(image[35, 36].astype(int) - (210, 130, 110)).max() < 20
 
 
-def test_a_box_is_enough(here):
+def test_a_box_is_enough(here: Path) -> None:
     rows, columns = np.nonzero(truth(3) == 1)
     x, y = columns.min() - 2, rows.min() - 2
     box = f"3={x},{y},{columns.max() + 3 - x},{rows.max() + 3 - y}"
@@ -168,7 +168,9 @@ def test_a_box_is_enough(here):
     assert (kept & (truth(3) == 1)).sum() > 0.6 * (truth(3) == 1).sum()
 
 
-def test_without_a_mask_the_subject_is_detected(here, monkeypatch, caplog):
+def test_without_a_mask_the_subject_is_detected(
+    here: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     asked = play_finder(monkeypatch, [None, truth(5)])
     assert replace("clip.mp4", "--background", "green", "-o", "out") == 0
     assert len(asked) == 2
@@ -177,7 +179,9 @@ def test_without_a_mask_the_subject_is_detected(here, monkeypatch, caplog):
     assert not (rgba("out/00005.png") == GREEN).all()
 
 
-def test_where_nobody_is_detected_one_line_says_what_to_do(here, monkeypatch, capsys):
+def test_where_nobody_is_detected_one_line_says_what_to_do(
+    here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     play_finder(monkeypatch, [None] * 9)
     assert replace("clip.mp4", "--background", "green", "-o", "out") == 2
     last = capsys.readouterr().err.strip().splitlines()[-1]
@@ -185,14 +189,16 @@ def test_where_nobody_is_detected_one_line_says_what_to_do(here, monkeypatch, ca
     assert not Path("out").exists()
 
 
-def test_frames_before_the_first_mask_show_the_background_only(here, caplog):
+def test_frames_before_the_first_mask_show_the_background_only(
+    here: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     assert replace("clip.mp4", "--mask", "3=3.png", "--background", "green", "-o", "out") == 0
     assert "frames before the first mask (3) show the background only" in caplog.text
     assert (rgba("out/00002.png") == GREEN).all()
     assert not (rgba("out/00003.png") == GREEN).all()
 
 
-def test_sound_titles_and_times_come_along(here):
+def test_sound_titles_and_times_come_along(here: Path) -> None:
     """The rest is the writer's business; that it is asked is ours."""
     subprocess.run([sys.executable, "-c", SOUND], check=True)
     assert replace("sound.mp4", "--mask", "0.png", "--background", "blur", "-o", "out.mp4") == 0
@@ -225,7 +231,7 @@ with av.open("sound.mp4", "w") as out:
 """
 
 
-def test_memory_does_not_grow_with_the_length_of_a_clip(here, monkeypatch):
+def test_memory_does_not_grow_with_the_length_of_a_clip(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     frames = 400
     with VideoWriter("long.mp4", fps=24) as writer:
         for index in range(frames):
@@ -291,7 +297,9 @@ def test_memory_does_not_grow_with_the_length_of_a_clip(here, monkeypatch):
         (("--green-screen", "nocolour", "--background", "blur", "-o", "o.mp4"), "nocolour"),
     ],
 )
-def test_bad_input_is_one_line_and_leaves_nothing(here, capsys, options, message):
+def test_bad_input_is_one_line_and_leaves_nothing(
+    here: Path, capsys: pytest.CaptureFixture[str], options, message
+) -> None:
     Image.new("L", (20, 10), 255).save("small.png")
     Path("old.mp4").write_bytes(b"old")
     Path("few").mkdir()
@@ -304,7 +312,7 @@ def test_bad_input_is_one_line_and_leaves_nothing(here, capsys, options, message
     assert {name: Path(name).stat().st_mtime_ns for name in names(here)} == before
 
 
-def test_a_missing_screen_is_one_line(here, capsys):
+def test_a_missing_screen_is_one_line(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with VideoWriter("room.mp4", fps=24) as writer:
         writer.write(np.random.default_rng(0).integers(0, 255, (HEIGHT, WIDTH, 3), np.uint8))
     assert replace("room.mp4", "--green-screen", "--background", "white", "-o", "o.mp4") == 2
@@ -313,7 +321,9 @@ def test_a_missing_screen_is_one_line(here, capsys):
 
 
 @pytest.mark.parametrize("content", ["nothing", "noise", "cut short", "sound only"])
-def test_files_that_are_no_video_are_one_line(here, capsys, content):
+def test_files_that_are_no_video_are_one_line(
+    here: Path, capsys: pytest.CaptureFixture[str], content
+) -> None:
     whole = Path("clip.mp4").read_bytes()
     data = {"nothing": b"", "noise": os.urandom(5000), "cut short": whole[: len(whole) // 2]}
     if content == "sound only":
@@ -338,7 +348,7 @@ with av.open("bad.mp4", "w") as out:
 """
 
 
-def test_only_pictures_are_replaced_in_a_folder(label_maps, capsys):
+def test_only_pictures_are_replaced_in_a_folder(label_maps, capsys: pytest.CaptureFixture[str]) -> None:
     options = ("--label-maps", "truth", "--background", "green", "-o", "out")
     assert replace("clip.mp4", *options, "--end", 4) == 0
     assert replace("clip.mp4", *options) == 2
@@ -358,7 +368,9 @@ VIDEO = ("clip.mp4", "--mask", "0.png", "--background", "green", "-o", "out.mp4"
 
 @pytest.mark.parametrize("happens", [press_ctrl_c, fill_disk, kill])
 @pytest.mark.parametrize("number", [0, 5])
-def test_nothing_is_left_of_an_interrupted_video(here, monkeypatch, capsys, happens, number):
+def test_nothing_is_left_of_an_interrupted_video(
+    here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], happens, number
+) -> None:
     before = names(here)
     at_call(monkeypatch, VideoWriter, "write", number, happens)
     if happens is kill:
@@ -379,8 +391,14 @@ def test_nothing_is_left_of_an_interrupted_video(here, monkeypatch, capsys, happ
     ("owner", "name"), [(ImageSequenceWriter, "write"), (VideoSegmenter, "step"), (replace_job, "publish")]
 )
 def test_interrupted_pictures_go_on_to_the_same_bytes(
-    here, monkeypatch, capsys, happens, save_seconds, owner, name
-):
+    here: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    happens,
+    save_seconds,
+    owner,
+    name,
+) -> None:
     assert replace(*PICTURES) == 0
     whole = tree("out"), tree("matte")
     shutil.rmtree("out")
@@ -404,7 +422,9 @@ def test_interrupted_pictures_go_on_to_the_same_bytes(
         shutil.rmtree("matte")
 
 
-def test_a_resumed_run_has_the_same_options(here, monkeypatch, capsys):
+def test_a_resumed_run_has_the_same_options(
+    here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     with monkeypatch.context() as patch:
         at_call(patch, ImageSequenceWriter, "write", 3, press_ctrl_c)
         assert replace(*PICTURES) == 130
@@ -414,7 +434,7 @@ def test_a_resumed_run_has_the_same_options(here, monkeypatch, capsys):
     assert "the interrupted run had other options" in capsys.readouterr().err
 
 
-def test_a_killed_process_leaves_no_half_of_a_video_under_its_name(here):
+def test_a_killed_process_leaves_no_half_of_a_video_under_its_name(here: Path) -> None:
     """With SIGKILL, in the middle; and the next run is not bothered by what is left."""
     command = [sys.executable, "-m", "maskstream.cli", "replace", *VIDEO, "--size", "64", "-q"]
     slow = "import time, maskstream.video.write as w; f = w.VideoWriter.write\n"
@@ -437,7 +457,7 @@ def test_a_killed_process_leaves_no_half_of_a_video_under_its_name(here):
     assert not list(Path().glob(".out.mp4.*.part"))
 
 
-def test_masks_of_frames_that_never_come_are_named(here, capsys):
+def test_masks_of_frames_that_never_come_are_named(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write_label_map("late.png", truth(0))
     assert replace(*VIDEO, "--mask", "30=late.png") == 2
     assert "frame 30 has a mask, but the video has no such frame" in capsys.readouterr().err

@@ -22,7 +22,9 @@ def score(*options):
     return main(["score", "--truth", "DAVIS", "--results", "results", *options])
 
 
-def test_it_says_which_protocol_and_prints_and_writes_the_figures(here, capsys, caplog):
+def test_it_says_which_protocol_and_prints_and_writes_the_figures(
+    here: Path, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
     assert score("--json", "new/all.json", "-o", "new/scores") == 0
     assert "davis2017 (by its layout; `protocol` says otherwise), set val, 2 sequences" in caplog.text
     assert "mean of 3" in capsys.readouterr().out
@@ -32,7 +34,9 @@ def test_it_says_which_protocol_and_prints_and_writes_the_figures(here, capsys, 
     assert row.startswith(f"{plain['global']['J&F-Mean']:.3f},")
 
 
-def test_scores_are_worked_out_anew_when_results_change(here, capsys):
+def test_scores_are_worked_out_anew_when_results_change(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert score("-q", "-o", "scores") == 0
     before = Path("scores/global_results-val.csv").read_text()
     write_sequence(here / "results/one", moving((1,)))
@@ -41,14 +45,14 @@ def test_scores_are_worked_out_anew_when_results_change(here, capsys):
     assert capsys.readouterr().err == ""
 
 
-def test_nothing_is_written_that_is_not_asked_for(here, capsys):
+def test_nothing_is_written_that_is_not_asked_for(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     before = sorted(here.rglob("*"))
     assert score() == 0
     assert "mean of 3" in capsys.readouterr().out
     assert sorted(here.rglob("*")) == before
 
 
-def test_another_protocol_and_place_can_be_asked_for(here, caplog):
+def test_another_protocol_and_place_can_be_asked_for(here: Path, caplog: pytest.LogCaptureFixture) -> None:
     assert score("--protocol", "folder", "-o", "scores") == 0
     assert "folder, set all" in caplog.text
     assert sorted(path.name for path in Path("scores").iterdir()) == [
@@ -58,7 +62,7 @@ def test_another_protocol_and_place_can_be_asked_for(here, caplog):
     assert list(Path("results").glob("*.csv")) == []
 
 
-def test_notes_are_warnings(here, caplog):
+def test_notes_are_warnings(here: Path, caplog: pytest.LogCaptureFixture) -> None:
     write_sequence(here / "results/three", moving((1,)))
     assert score() == 0
     assert "results: three is not in val" in caplog.text
@@ -76,7 +80,9 @@ def test_notes_are_warnings(here, caplog):
         (["--results", "empty"], "empty: no label maps here; results are PNG files"),
     ],
 )
-def test_what_cannot_be_scored_is_one_line_and_nothing_is_written(here, capsys, options, message):
+def test_what_cannot_be_scored_is_one_line_and_nothing_is_written(
+    here: Path, capsys: pytest.CaptureFixture[str], options, message
+) -> None:
     Path("empty").mkdir()
     assert score(*options) == 2
     assert message in capsys.readouterr().err

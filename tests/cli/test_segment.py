@@ -79,7 +79,7 @@ def overlap(a, b):
 # What comes out
 
 
-def test_a_folder_gets_a_palette_png_for_each_frame_and_nothing_else(here):
+def test_a_folder_gets_a_palette_png_for_each_frame_and_nothing_else(here: Path) -> None:
     before = names(here)
     assert segment("clip.mp4", "--mask", "0.png", "-o", "out") == 0
     assert names("out") == NAMES
@@ -94,26 +94,30 @@ def test_a_folder_gets_a_palette_png_for_each_frame_and_nothing_else(here):
     assert overlap(last > 0, truth > 0) > 0.2  # the network is the network's business; that it ran is ours
 
 
-def test_without_a_mask_the_subject_is_detected(here, monkeypatch, caplog):
+def test_without_a_mask_the_subject_is_detected(
+    here: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     play_finder(monkeypatch, [label_map("0.png")])
     assert segment("clip.mp4", "-o", "out") == 0
     assert np.array_equal(label_map("out/00000.png"), label_map("0.png"))
     assert "detecting the main subject automatically" in caplog.text
 
 
-def test_where_nobody_is_detected_one_line_says_what_to_do(here, monkeypatch, capsys):
+def test_where_nobody_is_detected_one_line_says_what_to_do(
+    here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     play_finder(monkeypatch, [None] * 9)
     assert segment("clip.mp4", "-o", "out") == 2
     last = capsys.readouterr().err.strip().splitlines()[-1]
     assert re.search("clip.mp4: no subject detected in the first 250 frames; give --mask", last)
 
 
-def test_label_maps_of_images_are_named_after_them(here, material):
+def test_label_maps_of_images_are_named_after_them(here: Path, material: Path) -> None:
     assert segment(material / "frames", "--mask", "0.png", "-o", "out") == 0
     assert names("out") == names(material / "frames")
 
 
-def test_a_sequence_of_a_data_set_brings_its_first_mask(here, material):
+def test_a_sequence_of_a_data_set_brings_its_first_mask(here: Path, material: Path) -> None:
     images, masks = here / "set/JPEGImages/480p/thing", here / "set/Annotations/480p/thing"
     shutil.copytree(material / "frames", images)
     masks.mkdir(parents=True)
@@ -125,7 +129,7 @@ def test_a_sequence_of_a_data_set_brings_its_first_mask(here, material):
     assert np.array_equal(label_map("late/picture 98.png"), label_map("3.png"))
 
 
-def test_all_outputs_tell_the_same(here):
+def test_all_outputs_tell_the_same(here: Path) -> None:
     assert segment("clip.mp4", "--mask", "0.png", "-o", "out", "--overlay", "over.mkv") == 0
     assert segment("clip.mp4", "--mask", "0.png", "-o", "masks.json") == 0
     assert segment("clip.mp4", "--mask", "0.png", "-o", "masks.mp4") == 0
@@ -163,40 +167,40 @@ def test_all_outputs_tell_the_same(here):
         ("x/a.json", "", {"rle": "x/a.json", "overlay": "x/a-overlay.mp4"}),
     ],
 )
-def test_names_say_what_is_written(output, overlay, expected):
+def test_names_say_what_is_written(output, overlay, expected) -> None:
     made = outputs.SegmentOutputs.of(output, True if overlay == "" else overlay)
     assert made == outputs.SegmentOutputs(**{kind: Path(name) for kind, name in expected.items()})
 
 
 @pytest.mark.parametrize("output", ["run_v1.2", "run_v1.2/", "run.final", "new/deep/run.v2b"])
-def test_only_endings_of_files_make_a_name_a_files(here, output):
+def test_only_endings_of_files_make_a_name_a_files(here: Path, output) -> None:
     assert segment("clip.mp4", "--mask", "0.png", "-o", output) == 0
     assert names(output) == NAMES
 
 
 @pytest.mark.parametrize("output", ["new/a.json", "new/deep/a.mp4", "new/out"])
-def test_missing_folders_of_outputs_are_made_but_not_for_nothing(here, output):
+def test_missing_folders_of_outputs_are_made_but_not_for_nothing(here: Path, output) -> None:
     assert segment("clip.mp4", "--mask", "0.png", "-o", output, "--start", "90") == 2
     assert not Path("new").exists()
     assert segment("clip.mp4", "--mask", "0.png", "-o", output) == 0
     assert Path(output).exists()
 
 
-def test_a_folder_with_a_dot_in_its_name_is_a_folder(here):
+def test_a_folder_with_a_dot_in_its_name_is_a_folder(here: Path) -> None:
     Path("v1.2").mkdir()
     assert segment("clip.mp4", "--mask", "0.png", "-o", "v1.2", "--overlay") == 0
     assert names("v1.2") == NAMES
     assert Path("v1.2-overlay.mp4").is_file()
 
 
-def test_the_current_folder_can_be_written_to(here, monkeypatch):
+def test_the_current_folder_can_be_written_to(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     Path("out").mkdir()
     monkeypatch.chdir("out")
     assert segment("../clip.mp4", "--mask", "../0.png", "-o", ".") == 0
     assert names(".") == NAMES
 
 
-def test_sound_stays_with_the_whole_and_a_cut_begins_at_zero(here):
+def test_sound_stays_with_the_whole_and_a_cut_begins_at_zero(here: Path) -> None:
     with av.open("clip.mp4") as video, av.open("loud.mp4", "w") as loud:
         picture = loud.add_stream_from_template(video.streams.video[0])
         add_silence(loud, blocks=14)
@@ -211,7 +215,9 @@ def test_sound_stays_with_the_whole_and_a_cut_begins_at_zero(here):
         assert next(cut.decode(video=0)).pts == 0
 
 
-def test_quiet_says_nothing_and_else_one_line_says_what_was_written(here, capsys):
+def test_quiet_says_nothing_and_else_one_line_says_what_was_written(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert segment("clip.mp4", "--mask", "2=2.png", "-o", "a", "--quiet") == 0
     assert capsys.readouterr() == ("", "")
     assert segment("clip.mp4", "--mask", "0.png", "-o", "b", "--overlay") == 0
@@ -221,7 +227,7 @@ def test_quiet_says_nothing_and_else_one_line_says_what_was_written(here, capsys
 # What is segmented
 
 
-def test_every_start_and_end_choose_frames(here):
+def test_every_start_and_end_choose_frames(here: Path) -> None:
     options = ("--start", 1, "--end", 7, "--every", 2)
     assert segment("clip.mp4", "--mask", "1.png", "-o", "out", "--overlay", *options) == 0
     assert names("out") == ["00001.png", "00003.png", "00005.png"]
@@ -230,17 +236,17 @@ def test_every_start_and_end_choose_frames(here):
         assert [frame.time for frame in frames] == [0, Fraction(2, 24), Fraction(4, 24)]
 
 
-def test_an_end_after_the_last_frame_is_the_end(here):
+def test_an_end_after_the_last_frame_is_the_end(here: Path) -> None:
     assert segment("clip.mp4", "--mask", "0.png", "-o", "out", "--end", 1000) == 0
     assert names("out") == NAMES
 
 
-def test_ids_keep_some_objects(here):
+def test_ids_keep_some_objects(here: Path) -> None:
     assert segment("clip.mp4", "--mask", "0.png", "-o", "out", "--ids", "2") == 0
     assert {i for name in NAMES for i in np.unique(label_map(Path("out", name)))} == {0, 2}
 
 
-def test_ids_may_be_spread_over_masks(here):
+def test_ids_may_be_spread_over_masks(here: Path) -> None:
     masks = ("--mask", mask_of(0, 1), "--mask", f"4={mask_of(4, 2)}")
     assert segment("clip.mp4", *masks, "-o", "out", "--ids", "1,2") == 0
     assert set(np.unique(label_map("out/00004.png"))) == {0, 1, 2}
@@ -253,7 +259,7 @@ def box_of(index, object_id):
     return f"{x},{y},{columns.max() + 3 - x},{rows.max() + 3 - y}"
 
 
-def test_a_box_marks_an_object(here):
+def test_a_box_marks_an_object(here: Path) -> None:
     assert segment("clip.mp4", f"--box={box_of(0, 1)}", "-o", "out") == 0
     first, truth = label_map("out/00000.png"), label_map("0.png")
     assert set(np.unique(first)) == {0, 1}
@@ -261,7 +267,7 @@ def test_a_box_marks_an_object(here):
     assert names("out") == NAMES
 
 
-def test_boxes_count_on_after_masks(here):
+def test_boxes_count_on_after_masks(here: Path) -> None:
     boxes = (f"--box={box_of(0, 2)}", f"--box=4={box_of(4, 1)}")
     assert segment("clip.mp4", "--mask", mask_of(0, 1), *boxes, "-o", "out") == 0
     first = label_map("out/00000.png")
@@ -271,13 +277,13 @@ def test_boxes_count_on_after_masks(here):
     assert 3 in label_map("out/00004.png")
 
 
-def test_ids_choose_among_boxes_too(here):
+def test_ids_choose_among_boxes_too(here: Path) -> None:
     boxes = (f"--box={box_of(0, 1)}", f"--box={box_of(0, 2)}")
     assert segment("clip.mp4", *boxes, "--ids", "2", "-o", "out") == 0
     assert set(np.unique(label_map("out/00000.png"))) == {0, 2}
 
 
-def test_a_box_is_taken_instead_of_the_mask_that_a_data_set_brings(here, material):
+def test_a_box_is_taken_instead_of_the_mask_that_a_data_set_brings(here: Path, material: Path) -> None:
     images, masks = here / "set/JPEGImages/480p/thing", here / "set/Annotations/480p/thing"
     shutil.copytree(material / "frames", images)
     masks.mkdir(parents=True)
@@ -286,13 +292,15 @@ def test_a_box_is_taken_instead_of_the_mask_that_a_data_set_brings(here, materia
     assert set(np.unique(label_map("out/picture 95.png"))) == {0, 1}
 
 
-def test_a_later_mask_corrects_and_adds(here):
+def test_a_later_mask_corrects_and_adds(here: Path) -> None:
     assert segment("clip.mp4", "--mask", mask_of(0, 1), "--mask", "5=5.png", "-o", "out") == 0
     assert set(np.unique(label_map("out/00004.png"))) <= {0, 1}
     assert np.array_equal(label_map("out/00005.png"), label_map("5.png"))
 
 
-def test_frames_before_the_first_mask_are_empty_and_that_is_said(here, caplog):
+def test_frames_before_the_first_mask_are_empty_and_that_is_said(
+    here: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     assert segment("clip.mp4", "--mask", "3=3.png", "-o", "out") == 0
     assert "frames before the first mask (3) stay empty; `backward=True`" in caplog.text
     assert names("out") == NAMES
@@ -300,7 +308,7 @@ def test_frames_before_the_first_mask_are_empty_and_that_is_said(here, caplog):
     assert label_map("out/00004.png").any()
 
 
-def test_backward_goes_both_ways(here, caplog):
+def test_backward_goes_both_ways(here: Path, caplog: pytest.LogCaptureFixture) -> None:
     assert segment("clip.mp4", "--mask", "5=5.png", "-o", "out", "--backward") == 0
     assert "stay empty" not in caplog.text
     assert names("out") == NAMES
@@ -312,13 +320,13 @@ def test_backward_goes_both_ways(here, caplog):
         assert Path("out", name).read_bytes() == Path("forward", name).read_bytes()
 
 
-def test_backward_with_every_keeps_to_its_frames(here):
+def test_backward_with_every_keeps_to_its_frames(here: Path) -> None:
     options = ("--backward", "--every", 2, "--start", 1)
     assert segment("clip.mp4", "--mask", "5=5.png", "-o", "out", *options) == 0
     assert names("out") == NAMES[1::2]
 
 
-def test_backward_each_object_goes_back_from_its_own_first_mask(here):
+def test_backward_each_object_goes_back_from_its_own_first_mask(here: Path) -> None:
     masks = ("--mask", f"2={mask_of(2, 1)}", "--mask", f"5={mask_of(5, 2)}")
     assert segment("clip.mp4", *masks, "-o", "out", "--backward") == 0
     for name in NAMES:
@@ -329,14 +337,14 @@ def test_backward_each_object_goes_back_from_its_own_first_mask(here):
         assert np.array_equal(both[forward > 0], forward[forward > 0])
 
 
-def test_several_files_for_one_frame_are_an_object_each(here):
+def test_several_files_for_one_frame_are_an_object_each(here: Path) -> None:
     for object_id, name in ((1, "left-7.png"), (2, "right-9.png")):
         Image.fromarray(np.uint8(label_map("0.png") == object_id) * 255).save(name)
     assert segment("clip.mp4", "--mask", "left-7.png", "--mask", "0=right-9.png", "-o", "out") == 0
     assert set(np.unique(label_map("out/00000.png"))) == {0, 7, 9}
 
 
-def test_a_folder_of_one_file_an_object_and_one_of_sa_v(here):
+def test_a_folder_of_one_file_an_object_and_one_of_sa_v(here: Path) -> None:
     Path("objects").mkdir()
     for object_id in (1, 2):
         mask = Image.fromarray(np.uint8(label_map("4.png") == object_id) * 255)
@@ -348,12 +356,16 @@ def test_a_folder_of_one_file_an_object_and_one_of_sa_v(here):
         assert np.array_equal(label_map(f"out-{source}/00004.png"), label_map("4.png"))
 
 
-def test_a_mask_in_the_home_folder_is_found_behind_its_frame(here, monkeypatch):
+def test_a_mask_in_the_home_folder_is_found_behind_its_frame(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("HOME", str(here))
     assert segment("clip.mp4", "--mask", "0=~/0.png", "-o", "out") == 0
 
 
-def test_soft_masks_are_cut_with_a_word_unless_that_is_wanted(here, caplog):
+def test_soft_masks_are_cut_with_a_word_unless_that_is_wanted(
+    here: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     soft = cv2.GaussianBlur(np.uint8(label_map("0.png") > 0) * 255, (9, 9), 0)
     Image.fromarray(soft).save("soft.png")
     assert segment("clip.mp4", "--mask", "soft.png", "-o", "out", "--threshold-soft") == 0
@@ -367,7 +379,7 @@ def test_soft_masks_are_cut_with_a_word_unless_that_is_wanted(here, caplog):
 # What exists already
 
 
-def test_overwrite_replaces_all_of_an_earlier_run(here):
+def test_overwrite_replaces_all_of_an_earlier_run(here: Path) -> None:
     assert segment("clip.mp4", "--mask", "0.png", "-o", "out", "--overlay") == 0
     old = tree(here)
     assert segment("clip.mp4", "--mask", "3.png", "-o", "out", "--overlay") == 2
@@ -382,7 +394,7 @@ def test_overwrite_replaces_all_of_an_earlier_run(here):
         assert len(list(frames)) == 2
 
 
-def test_overwrite_takes_label_maps_only(here):
+def test_overwrite_takes_label_maps_only(here: Path) -> None:
     Path("out").mkdir()
     Image.new("RGB", (4, 4)).save("out/holiday.png")
     Path("out/.hidden").touch()
@@ -403,7 +415,9 @@ def test_overwrite_takes_label_maps_only(here):
         ("clip.mp4", "--mask", "masks", "-o", "masks"),
     ],
 )
-def test_what_is_read_is_never_overwritten(here, material, capsys, options):
+def test_what_is_read_is_never_overwritten(
+    here: Path, material: Path, capsys: pytest.CaptureFixture[str], options
+) -> None:
     Path("link.mp4").symlink_to("clip.mp4")
     shutil.copytree(material / "frames", "frames")
     Path("masks").mkdir()
@@ -583,7 +597,9 @@ def bad_things(material, network, tmp_path_factory):
 
 
 @pytest.mark.parametrize("case", BAD)
-def test_bad_input_is_one_line_and_leaves_nothing(case, bad_things, network, monkeypatch, capsys):
+def test_bad_input_is_one_line_and_leaves_nothing(
+    case, bad_things, network, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     options, message = BAD[case]
     monkeypatch.setattr(load, "load_model", network)
     monkeypatch.chdir(bad_things)
@@ -607,26 +623,28 @@ def test_bad_input_is_one_line_and_leaves_nothing(case, bad_things, network, mon
         ("--scales", "a"),
     ],
 )
-def test_what_is_no_number_is_said_by_the_option(option, capsys):
+def test_what_is_no_number_is_said_by_the_option(option, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match="2"):
         main(["segment", "clip.mp4", "--mask", "0.png", "-o", "out", *option])
     assert f"argument {option[0]}" in capsys.readouterr().err
 
 
-def test_a_size_below_the_networks_stride_is_bad_input(here, capsys):
+def test_a_size_below_the_networks_stride_is_bad_input(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main(["segment", "clip.mp4", "--mask", "0.png", "-o", "out", "--size", "3"]) == 2
     assert "size is 3" in capsys.readouterr().err
     assert main(["segment", "clip.mp4", "--mask", "0.png", "-o", "out", "--size", "native"]) == 0
 
 
-def test_an_impossible_window_is_bad_input(here, capsys):
+def test_an_impossible_window_is_bad_input(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["segment", "clip.mp4", "--mask", "0.png", "-o", "out", "--window", "0.5"]) == 2
     assert "window is 0.5" in capsys.readouterr().err
     assert not Path("out").exists()
 
 
 @pytest.mark.parametrize("window", [None, 2.0])
-def test_the_window_is_that_of_the_option(here, monkeypatch, window):
+def test_the_window_is_that_of_the_option(here: Path, monkeypatch: pytest.MonkeyPatch, window) -> None:
     wanted = []
     start = VideoSegmenter.__init__
     monkeypatch.setattr(
@@ -637,7 +655,9 @@ def test_the_window_is_that_of_the_option(here, monkeypatch, window):
 
 
 @pytest.mark.parametrize("output", ["locked/out", "locked", "locked/a.mp4"])
-def test_a_folder_without_permission_is_bad_input(here, monkeypatch, capsys, output):
+def test_a_folder_without_permission_is_bad_input(
+    here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], output
+) -> None:
     Path("locked").mkdir()
     allowed = os.access  # root may write anywhere, so permissions are pretended
     monkeypatch.setattr(os, "access", lambda path, mode: "locked" not in str(path) and allowed(path, mode))
@@ -647,7 +667,9 @@ def test_a_folder_without_permission_is_bad_input(here, monkeypatch, capsys, out
 
 
 @pytest.mark.parametrize("suffix", ["mp4", "mkv"])
-def test_a_video_that_is_cut_short_gives_what_there_is(here, caplog, suffix):
+def test_a_video_that_is_cut_short_gives_what_there_is(
+    here: Path, caplog: pytest.LogCaptureFixture, suffix: str
+) -> None:
     with VideoWriter(f"long.{suffix}", fps=24, crf=5) as writer:
         for frame, _ in draw_clip(40, HEIGHT, WIDTH, objects=2):
             writer.write(frame)
@@ -659,7 +681,9 @@ def test_a_video_that_is_cut_short_gives_what_there_is(here, caplog, suffix):
     assert f"cut.{suffix}: {came} frames came where its header speaks of 40" in caplog.text
 
 
-def test_a_damaged_image_is_left_out_and_named(here, material, caplog):
+def test_a_damaged_image_is_left_out_and_named(
+    here: Path, material: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     shutil.copytree(material / "frames", "frames")
     Path("frames/picture 98.png").write_bytes(b"no picture")
     assert segment("frames", "--mask", "0.png", "-o", "out", "--overlay") == 0
@@ -716,8 +740,14 @@ def results():
 )
 @pytest.mark.parametrize("name", WORK)
 def test_an_interrupted_run_goes_on_to_the_same_bytes(
-    work, uninterrupted, monkeypatch, capsys, name, happens, save_seconds
-):
+    work,
+    uninterrupted,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    name,
+    happens,
+    save_seconds,
+) -> None:
     whole = whole_run(name, uninterrupted)
     monkeypatch.setattr(segment_job, "SAVE_SECONDS", save_seconds)
     for stop in (0, SEGMENTED[name] // 2, SEGMENTED[name] - 1):
@@ -744,7 +774,7 @@ def test_an_interrupted_run_goes_on_to_the_same_bytes(
         Path("over.mp4").unlink()
 
 
-def test_a_resumed_run_does_only_what_is_left(work, monkeypatch):
+def test_a_resumed_run_does_only_what_is_left(work, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
         at_call(patch, VideoSegmenter, "step", 5, press_ctrl_c)
         assert segment(*WORK["backward"], *OUTPUTS) == 130
@@ -765,8 +795,15 @@ def test_a_resumed_run_does_only_what_is_left(work, monkeypatch):
     ],
 )
 def test_an_interruption_at_the_end_can_be_resumed(
-    work, uninterrupted, monkeypatch, capsys, happens, owner, function, number
-):
+    work,
+    uninterrupted,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    happens,
+    owner,
+    function,
+    number,
+) -> None:
     whole = whole_run("forward", uninterrupted)
     Path("out").mkdir()
     shutil.copy("0.png", "out/99999.png")
@@ -785,7 +822,9 @@ def test_an_interruption_at_the_end_can_be_resumed(
     assert not [entry for entry in names(".") if entry.startswith(".")]
 
 
-def test_a_full_disk_is_one_line_and_can_be_resumed(work, uninterrupted, monkeypatch, capsys):
+def test_a_full_disk_is_one_line_and_can_be_resumed(
+    work, uninterrupted, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     whole = whole_run("forward", uninterrupted)
     capsys.readouterr()
     with monkeypatch.context() as patch:
@@ -801,7 +840,7 @@ def test_a_full_disk_is_one_line_and_can_be_resumed(work, uninterrupted, monkeyp
     assert results() == whole
 
 
-def test_kill_9_can_be_resumed(work, uninterrupted):
+def test_kill_9_can_be_resumed(work, uninterrupted) -> None:
     whole = whole_run("backward", uninterrupted)
     code = """
 import os, signal, sys
@@ -842,7 +881,9 @@ main(["segment", *sys.argv[1:]])
         ("clip.mp4", "--mask", "0.png", "--window", "2"),
     ],
 )
-def test_another_run_is_not_resumed_but_may_begin_again(work, monkeypatch, capsys, other):
+def test_another_run_is_not_resumed_but_may_begin_again(
+    work, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], other
+) -> None:
     shutil.copytree(load.WEIGHTS / "live", "mine")
     with monkeypatch.context() as patch:
         at_call(patch, VideoSegmenter, "step", 4, press_ctrl_c)
@@ -857,7 +898,7 @@ def test_another_run_is_not_resumed_but_may_begin_again(work, monkeypatch, capsy
     assert not Path(".out.unfinished").exists()
 
 
-def test_what_an_ensemble_writes_is_the_mean_of_its_members(here):
+def test_what_an_ensemble_writes_is_the_mean_of_its_members(here: Path) -> None:
     shutil.copytree(load.WEIGHTS / "live", "mine")
     options = ("--scales", "1,1.5", "--flip", "--models", "live", "mine")
     assert segment("clip.mp4", "--mask", "0.png", "-o", "out", *options) == 0
@@ -869,14 +910,16 @@ def test_what_an_ensemble_writes_is_the_mean_of_its_members(here):
             np.testing.assert_array_equal(label_map(f"out/{frame.name}.png"), expected)
 
 
-def test_scales_at_native_size_are_refused(here, capsys):
+def test_scales_at_native_size_are_refused(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     options = ("--mask", "0.png", "-o", "out", "--scales", "1,2", "--size", "native")
     assert main(["segment", "clip.mp4", *options]) == 2
     assert "scales of live at native size: give a size in lines" in capsys.readouterr().err
     assert not Path("out").exists()
 
 
-def test_a_damaged_snapshot_is_one_line(work, monkeypatch, capsys):
+def test_a_damaged_snapshot_is_one_line(
+    work, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     with monkeypatch.context() as patch:
         at_call(patch, VideoSegmenter, "step", 4, press_ctrl_c)
         assert segment("clip.mp4", "--mask", "0.png", "-o", "out") == 130
@@ -885,7 +928,7 @@ def test_a_damaged_snapshot_is_one_line(work, monkeypatch, capsys):
     assert "damaged; give --overwrite" in capsys.readouterr().err
 
 
-def test_resuming_nothing_begins_at_the_beginning(here, caplog):
+def test_resuming_nothing_begins_at_the_beginning(here: Path, caplog: pytest.LogCaptureFixture) -> None:
     assert segment("clip.mp4", "--mask", "0.png", "-o", "out", "--resume") == 0
     assert "nothing to resume" in caplog.text
     assert names("out") == NAMES
@@ -897,7 +940,7 @@ def test_resuming_nothing_begins_at_the_beginning(here, caplog):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("options", [("--mask", "0.png"), ("--mask", "500=0.png", "--backward")])
-def test_memory_does_not_grow_with_the_clip(here, monkeypatch, options):
+def test_memory_does_not_grow_with_the_clip(here: Path, monkeypatch: pytest.MonkeyPatch, options) -> None:
     frames = 600
     with VideoWriter("long.mp4", fps=24) as writer:
         for frame, _ in draw_clip(frames, HEIGHT, WIDTH, objects=2):

@@ -1,6 +1,7 @@
 """``train`` and ``export`` from files on disk to graphs that segment."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -29,7 +30,9 @@ def train(folder, *options):
     return main(["train", "-o", str(folder / "run"), *arguments, *options])
 
 
-def test_train_judges_resumes_and_exports(folder, capsys, caplog):
+def test_train_judges_resumes_and_exports(
+    folder, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
     assert train(folder, "--steps", "2", "--cache", str(folder / "cache")) == 0
     assert "average.safetensors: step 2, finished" in capsys.readouterr().out
     assert "skipped drawn/lonely: no mask beside the image" in caplog.text
@@ -70,7 +73,9 @@ def test_train_judges_resumes_and_exports(folder, capsys, caplog):
     assert np.isfinite(result.probabilities).all()
 
 
-def test_a_network_that_finds_the_subject_trains_resumes_and_is_judged(folder, capsys):
+def test_a_network_that_finds_the_subject_trains_resumes_and_is_judged(
+    folder, capsys: pytest.CaptureFixture[str]
+) -> None:
     network = {
         "name": "tiny",
         "trunk_widths": [4, 8, 8, 16],
@@ -125,7 +130,9 @@ def test_a_network_that_finds_the_subject_trains_resumes_and_is_judged(folder, c
         (["--steps", "1", "--data", "absent"], "no data folder at absent"),
     ],
 )
-def test_what_cannot_be_trained_is_said_in_one_line(options, message, tmp_path, monkeypatch, capsys):
+def test_what_cannot_be_trained_is_said_in_one_line(
+    options, message, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.chdir(tmp_path)
     assert main(["train", "-o", "run", *options]) == 2
     said = capsys.readouterr().err

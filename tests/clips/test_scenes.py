@@ -68,7 +68,7 @@ def mostly(scenes, channel):
     return scenes.frames[:, channel] > scenes.frames[:, others].amax(1) + 0.3
 
 
-def test_people_over_places_are_the_subject(stills, photos):
+def test_people_over_places_are_the_subject(stills, photos) -> None:
     scenes = sampled(stills, photos, PLAIN)
     red = mostly(scenes, 0)
     assert ((scenes.labels == 1) == red).float().mean() > 0.97
@@ -76,7 +76,7 @@ def test_people_over_places_are_the_subject(stills, photos):
     assert (scenes.labels == 1).flatten(1).any(1).all()
 
 
-def test_a_thing_beneath_people_is_background(stills, photos):
+def test_a_thing_beneath_people_is_background(stills, photos) -> None:
     scenes = sampled(stills, None, replace(PLAIN, on_stills=1.0))
     green = mostly(scenes, 1)
     assert green.any()
@@ -84,19 +84,19 @@ def test_a_thing_beneath_people_is_background(stills, photos):
     assert ((scenes.labels == 1) & mostly(scenes, 0)).any()
 
 
-def test_a_thing_alone_is_the_subject(stills, photos):
+def test_a_thing_alone_is_the_subject(stills, photos) -> None:
     things = images(["cats81/0"], [GREEN])
     scenes = sampled(things, photos, replace(PLAIN, places=(0.5, 0, 0.5, 0)))
     assert ((scenes.labels == 1) == mostly(scenes, 1)).float().mean() > 0.97
 
 
-def test_in_an_empty_place_nobody_is_there(stills, photos):
+def test_in_an_empty_place_nobody_is_there(stills, photos) -> None:
     scenes = sampled(stills, photos, replace(PLAIN, places=(0, 0, 0, 1)))
     assert mostly(scenes, 2).all()
     assert not scenes.labels.any()
 
 
-def test_a_place_may_be_what_is_beside_a_thing(stills, photos):
+def test_a_place_may_be_what_is_beside_a_thing(stills, photos) -> None:
     for still in (stills.images, stills.labels):
         still[..., 32:] = still[..., :1]  # narrow, so that there is room at its right
     empty = replace(PLAIN, places=(0, 0, 0, 1), beside=1.0)
@@ -111,33 +111,33 @@ def test_a_place_may_be_what_is_beside_a_thing(stills, photos):
     assert mostly(people, 0).any()
 
 
-def test_beside_a_thing_that_fills_its_picture_there_is_no_place(stills, photos):
+def test_beside_a_thing_that_fills_its_picture_there_is_no_place(stills, photos) -> None:
     stills.labels[:] = 1
     scenes = sampled(stills, photos, replace(PLAIN, places=(0, 0, 0, 1), beside=1.0))
     assert mostly(scenes, 2).all()
 
 
-def test_a_thing_in_front_covers_people_without_a_label(stills, photos):
+def test_a_thing_in_front_covers_people_without_a_label(stills, photos) -> None:
     scenes = sampled(stills, photos, replace(PLAIN, in_front=1.0))
     green = mostly(scenes, 1)
     assert green.any()
     assert scenes.labels[green].float().mean() < 0.05
 
 
-def test_a_cut_out_that_its_source_cuts_off_reaches_the_lower_border(stills, photos):
+def test_a_cut_out_that_its_source_cuts_off_reaches_the_lower_border(stills, photos) -> None:
     stills.labels[0, 12:, 20:44] = 1
     stills.images[0, :, 12:, 20:44] = RED[:, None, None]
     scenes = sampled(stills, photos, replace(PLAIN, count=(1, 0, 0)))
     assert (scenes.labels[:, -1] == 1).any(1).float().mean() > 0.9
 
 
-def test_void_stays_void(stills, photos):
+def test_void_stays_void(stills, photos) -> None:
     stills.labels[1, 12:20, 20:44] = 255
     scenes = sampled(stills, photos, replace(PLAIN, places=(1, 0, 0, 0)))
     assert set(scenes.labels.unique().tolist()) == {0, 1, 255}
 
 
-def test_the_state_of_the_generator_is_the_whole_state(stills, photos):
+def test_the_state_of_the_generator_is_the_whole_state(stills, photos) -> None:
     generator = torch.Generator().manual_seed(3)
     sampler = SceneSampler(stills, photos, SceneConfig(), generator)
     sampler.sample(3, (64, 96))
@@ -151,14 +151,14 @@ def test_the_state_of_the_generator_is_the_whole_state(stills, photos):
     assert torch.equal(first.labels, again.labels)
 
 
-def test_images_that_are_only_cut_out_are_never_shown_whole(photos):
+def test_images_that_are_only_cut_out_are_never_shown_whole(photos) -> None:
     cutouts = images(["viton/0"], [RED], paste_only=True)
     scenes = sampled(cutouts, photos, PLAIN)
     grey = (scenes.frames - 90 / 255).abs().amax(1) < 0.02
     assert grey.float().mean() < 0.01
 
 
-def test_without_anything_to_show_it_says_so(photos):
+def test_without_anything_to_show_it_says_so(photos) -> None:
     nothing = images(["cats81/0"], [GREEN])
     nothing.labels.zero_()
     with pytest.raises(InputError, match="no image shows a subject"):
@@ -169,7 +169,7 @@ def image(name):
     return LabelledImage(name, lambda: (np.zeros((4, 4, 3), np.uint8), np.ones((4, 4), np.uint8)))
 
 
-def test_a_tenth_of_each_set_is_held_back_by_name_alone():
+def test_a_tenth_of_each_set_is_held_back_by_name_alone() -> None:
     given = [image(f"{of}/{i:03d}") for of in ("ecssd", "ccp") for i in range(40)]
     given += [image(f"people/{i:03d}") for i in range(10)] + [image(f"frames/bear/{i}") for i in range(20)]
     train, held = held_back(given)
@@ -181,7 +181,7 @@ def test_a_tenth_of_each_set_is_held_back_by_name_alone():
     assert {i.name for i in held_back(given[::-1])[1]} == names
 
 
-def test_sets_and_videos_that_show_no_subject_are_left_out():
+def test_sets_and_videos_that_show_no_subject_are_left_out() -> None:
     def video(name):
         frames = [LabelledFrame(f"{name}/{i:05d}", image("x").load) for i in range(30)]
         return LabelledVideo(name, 1, tuple(frames))

@@ -1,6 +1,7 @@
 import io
 import json
 import tarfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -64,7 +65,7 @@ class TestLabelRule:
             ((0, 255), "1", [0, 1]),
         ],
     )
-    def test_values_become_ids(self, tmp_path, values, mode, expected):
+    def test_values_become_ids(self, tmp_path: Path, values, mode, expected) -> None:
         write_mask(tmp_path / "m.png", values, mode="P" if mode == "P" else "L")
         if mode not in ("P", "L"):
             Image.open(tmp_path / "m.png").convert(mode).save(tmp_path / "m.png")
@@ -72,7 +73,7 @@ class TestLabelRule:
         assert labels.dtype == np.uint8
         assert ids(labels) == expected
 
-    def test_an_anti_aliased_mask_is_cut_at_one_half(self, tmp_path):
+    def test_an_anti_aliased_mask_is_cut_at_one_half(self, tmp_path: Path) -> None:
         write_mask(tmp_path / "m.png", (0, 60, 180, 255), mode="L")
         assert read_labels(index_files(tmp_path)["m.png"], "m")[0].tolist() == [0] * 6 + [1] * 6
 
@@ -83,7 +84,7 @@ class TestLabelRule:
             (Image.fromarray(np.full((4, 4), 300, np.uint16)), "above 255"),
         ],
     )
-    def test_what_is_no_label_map_is_refused_in_one_line(self, tmp_path, image, message):
+    def test_what_is_no_label_map_is_refused_in_one_line(self, tmp_path: Path, image, message) -> None:
         image.save(tmp_path / "m.png")
         with pytest.raises(InputError, match=message) as caught:
             read_labels(index_files(tmp_path)["m.png"], "seq/00001")
@@ -92,7 +93,7 @@ class TestLabelRule:
 
 
 class TestFiles:
-    def test_a_tar_and_its_folder_hold_the_same_bytes(self, tmp_path):
+    def test_a_tar_and_its_folder_hold_the_same_bytes(self, tmp_path: Path) -> None:
         write_sequence(tmp_path / "set", "a", range(3))
         (tmp_path / "set" / ".DS_Store").write_bytes(b"x")
         folder = index_files(tmp_path / "set")
@@ -101,19 +102,19 @@ class TestFiles:
         assert len(folder) == 6
         assert all(folder[name].read() == archive[name].read() for name in folder)
 
-    def test_a_compressed_tar_is_refused(self, tmp_path):
+    def test_a_compressed_tar_is_refused(self, tmp_path: Path) -> None:
         with tarfile.open(tmp_path / "x.tar", "w:gz") as archive:
             archive.addfile(tarfile.TarInfo("a"), io.BytesIO())
         with pytest.raises(InputError, match="unpack it"):
             index_files(tmp_path / "x.tar")
 
-    def test_a_missing_folder_is_named(self, tmp_path):
+    def test_a_missing_folder_is_named(self, tmp_path: Path) -> None:
         with pytest.raises(InputError, match="nowhere"):
             index_files(tmp_path / "nowhere")
 
 
 class TestStaticImages:
-    def test_pairs_are_found_and_sets_are_marked(self, tmp_path):
+    def test_pairs_are_found_and_sets_are_marked(self, tmp_path: Path) -> None:
         for name in ("good/1", "studio/1", "bad/1"):
             write_image(tmp_path / f"{name}.webp")
             write_mask(tmp_path / f"{name}.png")
@@ -122,7 +123,7 @@ class TestStaticImages:
         assert {item.name: item.paste_only for item in found} == {"good/1": False, "studio/1": True}
         assert report.skipped == 0
 
-    def test_loading_gives_pixels_and_ids(self, tmp_path):
+    def test_loading_gives_pixels_and_ids(self, tmp_path: Path) -> None:
         write_image(tmp_path / "s" / "1.jpg", colour=(10, 120, 240))
         write_mask(tmp_path / "s" / "1.png", (0, 1, 255))
         (item,) = static_images(index_files(tmp_path), ReadingReport())
@@ -131,7 +132,9 @@ class TestStaticImages:
         assert np.abs(rgb.astype(int) - (10, 120, 240)).max() < 8
         assert labels[0].tolist() == [0] * 4 + [1] * 4 + [255] * 4
 
-    def test_what_is_missing_is_named_and_counted(self, tmp_path, caplog):
+    def test_what_is_missing_is_named_and_counted(
+        self, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    ) -> None:
         write_image(tmp_path / "s" / "no-mask.jpg")
         write_mask(tmp_path / "s" / "no-image.png")
         report = ReadingReport()
@@ -140,20 +143,20 @@ class TestStaticImages:
         assert "s/no-mask" in caplog.text
         assert "s/no-image" in caplog.text
 
-    def test_sizes_that_differ_are_refused(self, tmp_path):
+    def test_sizes_that_differ_are_refused(self, tmp_path: Path) -> None:
         write_image(tmp_path / "s" / "1.jpg", size=(12, 8))
         write_mask(tmp_path / "s" / "1.png", size=(6, 4))
         (item,) = static_images(index_files(tmp_path), ReadingReport())
         with pytest.raises(InputError, match=r"12x8.*6x4"):
             item.load()
 
-    def test_mattes_leave_their_soft_band_void(self, tmp_path):
+    def test_mattes_leave_their_soft_band_void(self, tmp_path: Path) -> None:
         write_image(tmp_path / "people" / "1.webp")
         write_mask(tmp_path / "people" / "1-alpha.png", (0, 100, 250, 255), mode="L")
         (item,) = matte_images(index_files(tmp_path), ReadingReport())
         assert item.load()[1][0].tolist() == [0] * 3 + [255] * 3 + [1] * 6
 
-    def test_backgrounds_have_no_object(self, tmp_path):
+    def test_backgrounds_have_no_object(self, tmp_path: Path) -> None:
         write_image(tmp_path / "backgrounds" / "1.webp")
         (item,) = background_images(index_files(tmp_path))
         assert not item.load()[1].any()
@@ -161,7 +164,7 @@ class TestStaticImages:
 
 class TestFolderVideos:
     @pytest.mark.parametrize("packed", [False, True])
-    def test_sequences_are_found_at_any_depth(self, tmp_path, packed):
+    def test_sequences_are_found_at_any_depth(self, tmp_path: Path, packed) -> None:
         write_sequence(tmp_path / "set" / "train", "a", range(4), suffix=".webp")
         write_sequence(tmp_path / "set" / "train", "b", range(3), suffix=".png")
         root = to_tar(tmp_path / "set", tmp_path / "set.tar") if packed else tmp_path / "set"
@@ -169,12 +172,14 @@ class TestFolderVideos:
         assert [(video.name, len(video.frames), video.step) for video in videos] == [("a", 4, 1), ("b", 3, 1)]
         assert ids(videos[0].frames[3].load()[1]) == [0, 1]
 
-    def test_the_step_is_read_off_the_frame_numbers(self, tmp_path):
+    def test_the_step_is_read_off_the_frame_numbers(self, tmp_path: Path) -> None:
         write_sequence(tmp_path, "a", [0, 5, 10, 20, 25])
         (video,) = folder_videos(index_files(tmp_path), ReadingReport())
         assert video.step == 5
 
-    def test_unlabelled_frames_and_short_sequences_are_named(self, tmp_path, caplog):
+    def test_unlabelled_frames_and_short_sequences_are_named(
+        self, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    ) -> None:
         write_sequence(tmp_path, "a", range(4))
         (tmp_path / "Annotations" / "a" / "00002.png").unlink()
         write_sequence(tmp_path, "short", range(2))
@@ -198,17 +203,17 @@ class TestDavis:
             path.write_text("\n".join(names) + "\n")
         return tmp_path
 
-    def test_2017_reads_its_list_with_all_objects(self, davis):
+    def test_2017_reads_its_list_with_all_objects(self, davis) -> None:
         videos = list(davis_videos(davis, ReadingReport(), resolution="Full-Resolution"))
         assert [(video.name, video.step) for video in videos] == [("bear", 1), ("dogs", 1)]
         assert ids(videos[0].frames[0].load()[1]) == [0, 1, 2]
 
-    def test_2016_joins_objects(self, davis):
+    def test_2016_joins_objects(self, davis) -> None:
         (video,) = davis_videos(davis, ReadingReport(), year=2016)
         assert video.name == "camel"
         assert ids(video.frames[0].load()[1]) == [0, 1]
 
-    def test_the_zip_of_2016_lists_pairs_and_has_binary_masks(self, tmp_path):
+    def test_the_zip_of_2016_lists_pairs_and_has_binary_masks(self, tmp_path: Path) -> None:
         write_sequence(tmp_path, "bear", range(3), "480p", values=(0, 255))
         write_sequence(tmp_path, "unlisted", range(3), "480p", values=(0, 255))
         listed = tmp_path / "ImageSets" / "480p" / "train.txt"
@@ -219,19 +224,19 @@ class TestDavis:
         assert video.name == "bear"
         assert ids(video.frames[2].load()[1]) == [0, 1]
 
-    def test_a_listed_sequence_without_images_is_named(self, davis):
+    def test_a_listed_sequence_without_images_is_named(self, davis) -> None:
         (davis / "ImageSets" / "2017" / "train.txt").write_text("bear\nghost\n")
         report = ReadingReport()
         assert [video.name for video in davis_videos(davis, report)] == ["bear"]
         assert report.problems[0][0] == "ghost"
 
-    def test_a_missing_list_is_an_input_error(self, davis):
+    def test_a_missing_list_is_an_input_error(self, davis) -> None:
         with pytest.raises(InputError, match="val"):
             davis_videos(davis, ReadingReport(), subset="val")
 
 
 class TestYouTubeVos:
-    def test_videos_of_the_meta_file_step_by_five(self, tmp_path):
+    def test_videos_of_the_meta_file_step_by_five(self, tmp_path: Path) -> None:
         for name in ("003234408d", "0043f083b5", "unlisted"):
             write_sequence(tmp_path / "train", name, range(0, 25, 5), values=(0, 1, 3))
         meta = {"videos": {"003234408d": {"objects": {}}, "0043f083b5": {"objects": {}}, "gone": {}}}
@@ -246,7 +251,7 @@ class TestYouTubeVos:
         assert [name for name, _ in report.problems] == ["gone"]
 
     @pytest.mark.parametrize("meta", [None, "[]", "{"])
-    def test_a_missing_or_odd_meta_file_is_an_input_error(self, tmp_path, meta):
+    def test_a_missing_or_odd_meta_file_is_an_input_error(self, tmp_path: Path, meta) -> None:
         write_sequence(tmp_path / "train", "a", range(0, 15, 5))
         if meta is not None:
             (tmp_path / "train" / "meta.json").write_text(meta)
@@ -279,15 +284,15 @@ class TestCoco:
         (tmp_path / "i.json").write_text(json.dumps({"images": images, "annotations": annotations}))
         return tmp_path
 
-    def test_small_instances_lie_on_large_ones_and_crowds_are_void(self, coco):
+    def test_small_instances_lie_on_large_ones_and_crowds_are_void(self, coco) -> None:
         labels = next(iter(coco_images(coco / "images", coco / "i.json", ReadingReport()))).load()[1]
         assert labels[4].tolist() == [1] * 2 + [2] * 4 + [1] * 4 + [0] * 5 + [255] * 5
 
-    def test_small_instances_can_be_void(self, coco):
+    def test_small_instances_can_be_void(self, coco) -> None:
         images = coco_images(coco / "images", coco / "i.json", ReadingReport(), min_area=50)
         assert ids(next(images).load()[1]) == [0, 1, 255]
 
-    def test_missing_empty_and_resized_images_are_told(self, coco):
+    def test_missing_empty_and_resized_images_are_told(self, coco) -> None:
         report = ReadingReport()
         items = list(coco_images(coco / "images", coco / "i.json", report))
         assert [item.name for item in items] == ["coco/1.jpg", "coco/4.jpg"]
@@ -298,7 +303,7 @@ class TestCoco:
         with pytest.raises(InputError, match="30x10"):
             items[1].load()
 
-    def test_another_json_is_an_input_error(self, coco):
+    def test_another_json_is_an_input_error(self, coco) -> None:
         (coco / "i.json").write_text("[]")
         with pytest.raises(InputError, match="COCO"):
             coco_images(coco / "images", coco / "i.json", ReadingReport())
@@ -323,7 +328,7 @@ class TestDataFolder:
             to_tar(build / part, root / f"{name}.tar")
         return root
 
-    def test_parts_are_told_by_their_names(self, parts):
+    def test_parts_are_told_by_their_names(self, parts) -> None:
         found = open_data_folder(parts)
         assert [(item.name, item.paste_only) for item in found.images] == [("viton/1", True)]
         assert [(video.name, video.step) for video in found.train_videos] == [("horse", 1), ("ytvos-1", 5)]
@@ -331,12 +336,12 @@ class TestDataFolder:
         assert len(found.backgrounds) == 1
         assert found.mattes == ()
 
-    def test_a_development_sequence_never_trains(self, parts):
+    def test_a_development_sequence_never_trains(self, parts) -> None:
         found = open_data_folder(parts)
         assert not {"tennis", "too-short"} & {video.name for video in found.train_videos}
         assert [name for name, _ in found.report.problems] == ["too-short", "tennis", "too-short"]
 
-    def test_listed_sequences_are_held_out_of_training(self, parts, tmp_path):
+    def test_listed_sequences_are_held_out_of_training(self, parts, tmp_path: Path) -> None:
         held = sorted(DEVELOPMENT)[0]
         build = tmp_path / "held"
         write_sequence(build / "t2", held, range(3))
@@ -346,7 +351,7 @@ class TestDataFolder:
         assert held not in {video.name for video in found.train_videos}
         assert found.report.skipped == 3
 
-    def test_what_lies_far_apart_is_stepped_and_weighted(self, parts, tmp_path):
+    def test_what_lies_far_apart_is_stepped_and_weighted(self, parts, tmp_path: Path) -> None:
         build = tmp_path / "far"
         write_sequence(build / "t2", "desk-9", range(3))
         write_sequence(build / "t2", "bms26-x", range(10, 40, 10))
@@ -356,7 +361,7 @@ class TestDataFolder:
         assert (videos["bms26-x"].step, videos["bms26-x"].weight) == (10, 1.0)
         assert videos["horse"].weight == 1.0
 
-    def test_unpacked_parts_are_the_same(self, parts):
+    def test_unpacked_parts_are_the_same(self, parts) -> None:
         packed = open_data_folder(parts)
         with tarfile.open(parts / "video-train-0.tar") as archive:
             archive.extractall(parts / "video-train-0", filter="data")
@@ -366,21 +371,21 @@ class TestDataFolder:
             video.name for video in packed.train_videos
         ]
 
-    def test_static_sets_can_be_left_out(self, parts):
+    def test_static_sets_can_be_left_out(self, parts) -> None:
         assert open_data_folder(parts, exclude={"viton"}).images == ()
 
-    def test_a_file_in_two_parts_is_told(self, parts):
+    def test_a_file_in_two_parts_is_told(self, parts) -> None:
         (parts / "video-train-2.tar").write_bytes((parts / "video-train-0.tar").read_bytes())
         found = open_data_folder(parts)
         assert len(found.train_videos[0].frames) == 4
         assert found.report.skipped == 3 + 8
 
-    def test_a_folder_of_something_else_is_an_input_error(self, tmp_path):
+    def test_a_folder_of_something_else_is_an_input_error(self, tmp_path: Path) -> None:
         with pytest.raises(InputError, match="static"):
             open_data_folder(tmp_path)
 
     @pytest.mark.data
-    def test_the_real_folder_is_read_whole(self, data_folder):
+    def test_the_real_folder_is_read_whole(self, data_folder: Path) -> None:
         found = open_data_folder(data_folder)
         training = {video.name for video in found.train_videos}
         judging = {video.name for video in found.dev_videos}

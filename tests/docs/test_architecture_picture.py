@@ -3,6 +3,8 @@
 import importlib.util
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -13,19 +15,19 @@ def architecture():
     return module
 
 
-def test_it_is_up_to_date():
+def test_it_is_up_to_date() -> None:
     drawn = architecture()
     again = "draw it again: python tools/architecture.py"
     assert drawn.PICTURE.read_text(encoding="utf-8") == drawn.svg(), again
 
 
-def test_no_arrow_runs_up():
+def test_no_arrow_runs_up() -> None:
     drawn = architecture()
     floor_of = {room: floor for floor, rooms in drawn.floors().items() for room in rooms}
     assert all(floor_of[room] > floor_of[used] for room, used in drawn.arrows())
 
 
-def test_what_a_longer_way_says_is_left_out(monkeypatch):
+def test_what_a_longer_way_says_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
     drawn = architecture()
     monkeypatch.setattr(drawn, "imports", lambda: {"a": {"b", "c"}, "b": {"c"}, "c": set()})
     assert drawn.arrows() == [("a", "b"), ("b", "c")]

@@ -40,7 +40,7 @@ def examples():
 
 
 @pytest.mark.parametrize("name", list(examples()))
-def test_examples_run(name, examples_folder, frames_of_examples):
+def test_examples_run(name, examples_folder, frames_of_examples) -> None:
     module = importlib.import_module(name)
     public = {name: getattr(maskstream, name) for name in maskstream.__all__}
     runner = doctest.DocTestRunner(checker=AnySystem(), optionflags=OPTIONS)
@@ -52,6 +52,6 @@ def test_examples_run(name, examples_folder, frames_of_examples):
     assert runner.failures == 0, "".join(said)
 
 
-def test_no_other_example_is_skipped():
+def test_no_other_example_is_skipped() -> None:
     skipping = {path for path in SRC.rglob("*.py") if "+SKIP" in path.read_text(encoding="utf-8")}
     assert skipping == {SRC.joinpath(*name.split(".")[1:]).with_suffix(".py") for name in SKIPPED}

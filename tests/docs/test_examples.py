@@ -19,7 +19,9 @@ ARGUMENTS = {
 
 
 @pytest.mark.parametrize("name", sorted(path.name for path in EXAMPLES.glob("*.py")))
-def test_it_runs(name, examples_folder, monkeypatch, capsys):
+def test_it_runs(
+    name, examples_folder, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     arguments, outputs = ARGUMENTS[name]
     monkeypatch.setattr(sys, "argv", [name, *arguments])
     runpy.run_path(str(EXAMPLES / name), run_name="__main__")
@@ -27,7 +29,9 @@ def test_it_runs(name, examples_folder, monkeypatch, capsys):
     assert f"`{name} " in (EXAMPLES / "README.md").read_text(encoding="utf-8")
 
 
-def test_following_a_box_says_where_the_object_is(examples_folder, monkeypatch, capsys):
+def test_following_a_box_says_where_the_object_is(
+    examples_folder, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setattr(sys, "argv", ["follow_box.py", *ARGUMENTS["follow_box.py"][0]])
     runpy.run_path(str(EXAMPLES / "follow_box.py"), run_name="__main__")
     lines = capsys.readouterr().out.splitlines()

@@ -143,7 +143,7 @@ def check_command(words):
     [page for page in PAGES if any(b.language == "python" for b in blocks(page))],
     ids=lambda p: p.name,
 )
-def test_python_runs(page, examples_folder, capsys):
+def test_python_runs(page, examples_folder, capsys: pytest.CaptureFixture[str]) -> None:
     """All blocks of a page run one after another, as a reader would type them, and print what they say."""
     names = {"__name__": "page"}
     said = []
@@ -157,18 +157,18 @@ def test_python_runs(page, examples_folder, capsys):
 
 
 @pytest.mark.parametrize("block", blocks_in("", "indented", "bash", "shell", "console"), ids=str)
-def test_commands_parse(block):
+def test_commands_parse(block) -> None:
     assert block.language != "console" or all(line.startswith("$ ") for line in block.text.split("\n"))
     for words in commands_in(block):
         check_command(words[1:] if words[0] == "$" else words)
 
 
 @pytest.mark.parametrize("block", blocks_in("json"), ids=str)
-def test_json_parses(block):
+def test_json_parses(block) -> None:
     assert json.loads(block.text)
 
 
-def test_no_block_goes_untested():
+def test_no_block_goes_untested() -> None:
     tested = {"python", "", "indented", "bash", "shell", "console", "json"}
     assert [
         f"{b}: {b.language}"
@@ -177,7 +177,7 @@ def test_no_block_goes_untested():
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_options_in_the_text_exist(page):
+def test_options_in_the_text_exist(page) -> None:
     """Every `--option`, and every `python script.py ...`, between backticks."""
     text = re.sub(r"^\s*```.*?^\s*```", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
     known = (
@@ -202,7 +202,7 @@ def test_options_in_the_text_exist(page):
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_links_lead_somewhere(page):
+def test_links_lead_somewhere(page) -> None:
     text = page.read_text(encoding="utf-8")
     for target in re.findall(r"\]\(([^)\s]+)\)", text) + re.findall(r'(?:src|href)="([^"]+)"', text):
         path, _, anchor = target.partition("#")
@@ -220,7 +220,7 @@ def slug(heading):
     return re.sub(r"[^\w\- ]", "", re.sub(r"[`*]", "", heading).lower()).strip().replace(" ", "-")
 
 
-def test_the_checks_can_fail():
+def test_the_checks_can_fail() -> None:
     with pytest.raises(AssertionError, match="ambiguous option: --blur"):
         check_command(shlex.split("maskstream replace clip.mp4 --background blur --blur 0.1 -o out.mp4"))
     with pytest.raises(AssertionError):

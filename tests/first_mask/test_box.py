@@ -25,7 +25,7 @@ def overlap(label_map, mask):
     return ((label_map > 0) & mask).sum() / ((label_map > 0) | mask).sum()
 
 
-def test_the_object_is_told_apart_from_the_wall():
+def test_the_object_is_told_apart_from_the_wall() -> None:
     frame, mask = scene()
     label_map = from_box(frame, (102, 35, 118, 172))
     assert label_map.shape == mask.shape
@@ -34,14 +34,14 @@ def test_the_object_is_told_apart_from_the_wall():
     assert overlap(label_map, mask) > 0.95
 
 
-def test_at_full_size_edges_are_those_of_the_frame():
+def test_at_full_size_edges_are_those_of_the_frame() -> None:
     frame, mask = scene((960, 540), (260, 420), (1080, 1920))
     label_map = from_box(frame, (680, 100, 560, 880), object_id=7)
     assert set(np.unique(label_map)) == {0, 7}
     assert overlap(label_map, mask) > 0.97
 
 
-def test_the_label_map_is_empty_outside_the_box():
+def test_the_label_map_is_empty_outside_the_box() -> None:
     frame, _ = scene()
     label_map = from_box(frame, (130, 60, 60, 60))
     label_map[60:120, 130:190] = 0
@@ -57,19 +57,19 @@ def test_the_label_map_is_empty_outside_the_box():
         ((160, 120), (0, 0, WIDTH, HEIGHT)),
     ],
 )
-def test_boxes_that_reach_the_border_or_beyond_are_cut(centre, box):
+def test_boxes_that_reach_the_border_or_beyond_are_cut(centre, box) -> None:
     frame, mask = scene(centre, (60, 90))
     assert overlap(from_box(frame, box), mask) > 0.9
 
 
-def test_where_nothing_is_told_apart_the_middle_is_taken():
+def test_where_nothing_is_told_apart_the_middle_is_taken() -> None:
     label_map = from_box(np.full((100, 100, 3), 128, np.uint8), (20, 30, 40, 50))
     assert 0.15 < label_map[30:80, 20:60].mean() < 0.95
     assert label_map[55, 40] == 1
 
 
 @pytest.mark.parametrize("size", [(1, 1), (2, 1), (3, 200), (5, 5), (320, 1), (1, 240), (9, 9)])
-def test_the_smallest_boxes_are_not_empty(size):
+def test_the_smallest_boxes_are_not_empty(size) -> None:
     frame, _ = scene()
     width, height = size
     x, y = (WIDTH - width) // 2, (HEIGHT - height) // 2
@@ -78,7 +78,7 @@ def test_the_smallest_boxes_are_not_empty(size):
     assert label_map.sum() == label_map[y : y + height, x : x + width].sum()
 
 
-def test_one_box_gives_one_mask():
+def test_one_box_gives_one_mask() -> None:
     frame, _ = scene()
     assert np.array_equal(from_box(frame, (100, 30, 120, 180)), from_box(frame, (100, 30, 120, 180)))
 
@@ -92,18 +92,18 @@ def test_one_box_gives_one_mask():
         ((-10, 0, 10, 10), "outside the frame"),
     ],
 )
-def test_boxes_without_a_pixel_are_refused(box, message):
+def test_boxes_without_a_pixel_are_refused(box, message) -> None:
     with pytest.raises(InputError, match=message):
         from_box(scene()[0], box)
 
 
 @pytest.mark.parametrize("object_id", [0, 256, -1])
-def test_ids_that_fit_no_label_map_are_refused(object_id):
+def test_ids_that_fit_no_label_map_are_refused(object_id) -> None:
     with pytest.raises(InputError, match="1 to 255"):
         from_box(scene()[0], (100, 30, 120, 180), object_id)
 
 
-def test_a_full_frame_is_quick():
+def test_a_full_frame_is_quick() -> None:
     frame, _ = scene((960, 540), (260, 420), (1080, 1920))
     from_box(frame, (680, 100, 560, 880))
     start = time.process_time()

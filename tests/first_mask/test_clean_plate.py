@@ -43,7 +43,7 @@ def plate():
     return plate
 
 
-def test_who_steps_in_is_found(plate):
+def test_who_steps_in_is_found(plate) -> None:
     mask = person()
     label_map = plate.find(with_person(room(50), mask), object_id=4)
     assert label_map.dtype == np.uint8
@@ -52,30 +52,30 @@ def test_who_steps_in_is_found(plate):
 
 
 @pytest.mark.parametrize("gain", [0.8, 0.93, 1.0, 1.1])
-def test_nobody_is_found_in_the_empty_room_at_any_exposure(plate, gain):
+def test_nobody_is_found_in_the_empty_room_at_any_exposure(plate, gain) -> None:
     assert plate.find(room(60, gain)) is None
 
 
 @pytest.mark.parametrize("gain", [0.85, 1.1])
-def test_exposure_may_change_when_somebody_steps_in(plate, gain):
+def test_exposure_may_change_when_somebody_steps_in(plate, gain) -> None:
     mask = person()
     assert overlap(plate.find(with_person(room(61, gain), mask, gain)), mask) > 0.9
 
 
-def test_one_who_fills_more_than_half_of_the_frame_is_found(plate):
+def test_one_who_fills_more_than_half_of_the_frame_is_found(plate) -> None:
     mask = np.zeros((HEIGHT, WIDTH), bool)
     mask[30:, 40:250] = True
     frame = with_person(room(62, 0.9), mask, 0.9)
     assert overlap(plate.find(frame), mask) > 0.85
 
 
-def test_a_shadow_on_the_wall_is_nobody(plate):
+def test_a_shadow_on_the_wall_is_nobody(plate) -> None:
     frame = room(63).astype(np.float32)
     frame[60:150, 180:230] *= 0.7
     assert plate.find(frame.astype(np.uint8)) is None
 
 
-def test_learning_bears_a_drift_of_exposure():
+def test_learning_bears_a_drift_of_exposure() -> None:
     plate = CleanPlate()
     for seed in range(12):
         plate.learn(room(seed, 1 - 0.015 * seed))
@@ -85,7 +85,7 @@ def test_learning_bears_a_drift_of_exposure():
     assert overlap(plate.find(with_person(room(71), mask)), mask) > 0.9
 
 
-def test_what_flickers_is_learnt_as_noise():
+def test_what_flickers_is_learnt_as_noise() -> None:
     plate = CleanPlate()
     rng = np.random.default_rng(5)
     for seed in range(25):
@@ -97,7 +97,7 @@ def test_what_flickers_is_learnt_as_noise():
     assert plate.find(frame) is None
 
 
-def test_one_frame_is_enough():
+def test_one_frame_is_enough() -> None:
     plate = CleanPlate()
     plate.learn(room(1))
     mask = person()
@@ -105,12 +105,12 @@ def test_one_frame_is_enough():
     assert overlap(plate.find(with_person(room(3), mask)), mask) > 0.9
 
 
-def test_nothing_learnt_is_refused():
+def test_nothing_learnt_is_refused() -> None:
     with pytest.raises(InputError, match="step out"):
         CleanPlate().find(room())
 
 
-def test_frames_of_another_size_are_refused(plate):
+def test_frames_of_another_size_are_refused(plate) -> None:
     with pytest.raises(InputError, match="100x90 but the empty room was 320x180"):
         plate.find(np.zeros((90, 100, 3), np.uint8))
     with pytest.raises(InputError, match="learn it again"):

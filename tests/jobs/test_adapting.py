@@ -53,7 +53,7 @@ def options(**changes):
     )
 
 
-def test_the_network_is_adapted_to_all_frames_that_are_marked(here, asked):
+def test_the_network_is_adapted_to_all_frames_that_are_marked(here: Path, asked) -> None:
     told = []
     marks = marks_of({0: "0.png", 3: "3.png"}, None, 0)
     SegmentJob(options(marks=marks), on_progress=told.append).run()
@@ -67,7 +67,7 @@ def test_the_network_is_adapted_to_all_frames_that_are_marked(here, asked):
     assert len(names("out")) == 8
 
 
-def test_an_adapted_network_gives_other_masks_and_its_weights_give_the_same_again(here, asked):
+def test_an_adapted_network_gives_other_masks_and_its_weights_give_the_same_again(here: Path, asked) -> None:
     SegmentJob(options(output="plain", segmenter=SegmenterOptions(size=64))).run()
     kept = SegmenterOptions(size=64, adapt=0.01, adapt_save="made/mug.safetensors")
     SegmentJob(options(output="adapted", segmenter=kept)).run()
@@ -77,7 +77,9 @@ def test_an_adapted_network_gives_other_masks_and_its_weights_give_the_same_agai
     assert tree(Path("again")) == tree(Path("adapted"))
 
 
-def test_a_resumed_run_goes_on_with_the_network_that_it_had(here, asked, monkeypatch):
+def test_a_resumed_run_goes_on_with_the_network_that_it_had(
+    here: Path, asked, monkeypatch: pytest.MonkeyPatch
+) -> None:
     SegmentJob(options(output="whole")).run()
     asked.clear()
     step, steps = VideoSegmenter.step, []
@@ -99,14 +101,14 @@ def test_a_resumed_run_goes_on_with_the_network_that_it_had(here, asked, monkeyp
     assert not list(Path().glob(".out*"))
 
 
-def test_where_the_first_mask_comes_later_the_way_begins_there(here, asked):
+def test_where_the_first_mask_comes_later_the_way_begins_there(here: Path, asked) -> None:
     SegmentJob(options(marks=marks_of({5: "5.png"}, None, 0), frames=FrameRange(0, 7))).run()
     ((marked, _, way),) = asked
     np.testing.assert_array_equal(way[0], marked[0].frame)
     assert len(way) == 2
 
 
-def test_several_networks_or_scales_cannot_be_adapted(here):
+def test_several_networks_or_scales_cannot_be_adapted(here: Path) -> None:
     for segmenter in (SegmenterOptions(scales=(1.0, 1.5), adapt=1), SegmenterOptions(flip=True, adapt=1)):
         with pytest.raises(InputError, match="one network at one scale"):
             SegmentJob(options(segmenter=segmenter)).run()
@@ -115,7 +117,7 @@ def test_several_networks_or_scales_cannot_be_adapted(here):
     assert not Path("out").exists()
 
 
-def test_weights_without_a_network_are_no_model(here):
+def test_weights_without_a_network_are_no_model(here: Path) -> None:
     shutil.copy("0.png", "mug.safetensors")
     with pytest.raises(InputError, match=r"mug\.safetensors"):
         SegmentJob(options(segmenter=SegmenterOptions(("mug.safetensors",)))).run()

@@ -46,7 +46,9 @@ def cancel_after(frame, output="out", **options):
 # Power cuts
 
 
-def test_a_snapshot_is_written_after_all_files_that_it_counts_on_are_on_the_disk(here, monkeypatch):
+def test_a_snapshot_is_written_after_all_files_that_it_counts_on_are_on_the_disk(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     synced, at_snapshots = [], []
     sync, write = checkpoint.synced, checkpoint.write_snapshot
 
@@ -66,7 +68,9 @@ def test_a_snapshot_is_written_after_all_files_that_it_counts_on_are_on_the_disk
 
 @pytest.mark.parametrize("damage", [b"", b"\x89PNG\r\n\x1a\n", bytes(300)])
 @pytest.mark.parametrize("overlay", [None, "over.mp4"])
-def test_a_label_map_that_a_power_cut_emptied_is_named_when_the_run_is_resumed(here, damage, overlay):
+def test_a_label_map_that_a_power_cut_emptied_is_named_when_the_run_is_resumed(
+    here: Path, damage, overlay
+) -> None:
     cancel_after(4, overlay=overlay)
     Path(".out.unfinished/masks/00002.png").write_bytes(damage)
     with pytest.raises(InputError, match=r"00002.png: was damaged .* give `overwrite=True` instead of"):
@@ -77,7 +81,7 @@ def test_a_label_map_that_a_power_cut_emptied_is_named_when_the_run_is_resumed(h
     assert tree("out") == tree("whole")
 
 
-def test_what_was_half_written_after_the_last_snapshot_is_written_anew(here):
+def test_what_was_half_written_after_the_last_snapshot_is_written_anew(here: Path) -> None:
     segment_video("clip.mp4", "whole", **CLIP)
     cancel_after(4)
     masks = Path(".out.unfinished/masks")
@@ -87,7 +91,7 @@ def test_what_was_half_written_after_the_last_snapshot_is_written_anew(here):
     assert tree("out") == tree("whole")
 
 
-def test_a_picture_that_a_power_cut_emptied_is_named_when_the_run_is_resumed(here, long_clip):
+def test_a_picture_that_a_power_cut_emptied_is_named_when_the_run_is_resumed(here: Path, long_clip) -> None:
     with pytest.raises(JobCancelled):
         _cancel_replacing(after=3)
     Path(".out.unfinished/picture/00001.png").write_bytes(b"")
@@ -117,7 +121,9 @@ def _cancel_replacing(after):
 # Other mounts
 
 
-def test_a_folder_on_another_mount_never_shows_half_a_file_under_its_name(here, monkeypatch):
+def test_a_folder_on_another_mount_never_shows_half_a_file_under_its_name(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Moving there copies; what is copied has a hidden name until it is whole, even if it is cut short."""
     segment_video("clip.mp4", "whole", **CLIP)
     Path("out").mkdir()
@@ -147,7 +153,7 @@ def test_a_folder_on_another_mount_never_shows_half_a_file_under_its_name(here, 
     assert tree("out") == tree("whole")
 
 
-def test_a_folder_that_is_a_link_to_another_mount_gets_whole_files(here):
+def test_a_folder_that_is_a_link_to_another_mount_gets_whole_files(here: Path) -> None:
     shared = Path("/dev/shm")
     if not os.access(shared, os.W_OK) or shared.stat().st_dev == here.stat().st_dev:
         pytest.skip("no second file system here")
@@ -167,7 +173,7 @@ def test_a_folder_that_is_a_link_to_another_mount_gets_whole_files(here):
 
 
 @pytest.mark.parametrize("name", ["100%", "%d", "%05d", "[1]", "ä b", "-x", "a'b"])
-def test_outputs_may_have_any_name(here, name):
+def test_outputs_may_have_any_name(here: Path, name) -> None:
     segment_video("clip.mp4", f"{name}.json", overlay=f"./{name}.mp4", **CLIP)
     replace_background("clip.mp4", "green", f"./{name}.mkv", matte_output=f"./{name} matte", **CLIP)
     for video in (f"{name}.mp4", f"{name}.mkv"):
@@ -193,11 +199,11 @@ def test_outputs_may_have_any_name(here, name):
         ("out.264", False),
     ],
 )
-def test_a_name_is_a_folders_unless_it_ends_as_files_do(name, is_folder):
+def test_a_name_is_a_folders_unless_it_ends_as_files_do(name, is_folder) -> None:
     assert is_folder_name(name) is is_folder
 
 
-def test_a_run_of_other_files_is_left_alone(here):
+def test_a_run_of_other_files_is_left_alone(here: Path) -> None:
     """Two outputs whose names differ don't share what is hidden."""
     cancel_after(2, output="one")
     segment_video("clip.mp4", "two", **CLIP)

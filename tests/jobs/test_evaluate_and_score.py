@@ -23,7 +23,7 @@ def davis(tmp_path, monkeypatch):
     return tmp_path
 
 
-def test_scores_come_back_and_nothing_is_written(davis):
+def test_scores_come_back_and_nothing_is_written(davis) -> None:
     before, told = sorted(davis.rglob("*")), []
     result = score("results", truth="DAVIS", workers=1, on_progress=told.append)
     assert sorted(davis.rglob("*")) == before
@@ -33,14 +33,14 @@ def test_scores_come_back_and_nothing_is_written(davis):
     assert [(p.phase, p.done, p.total) for p in told] == [(Phase.SCORE, i, 2) for i in range(3)]
 
 
-def test_what_is_asked_for_is_written(davis):
+def test_what_is_asked_for_is_written(davis) -> None:
     result = score("results", truth="DAVIS", output="new/csv", json="new/all.json", report="new/page")
     assert {path.name for path in result.written} >= {"all.json", "global_results-val.csv"}
     assert all(path.exists() for path in result.written)
     assert Path("new/page/index.html").is_file()
 
 
-def test_an_evaluation_tells_scores_baselines_and_times(davis):
+def test_an_evaluation_tells_scores_baselines_and_times(davis) -> None:
     told = []
     done = evaluate("davis2017", "DAVIS", "run", on_progress=told.append)
     assert done.scores.overall()["J&F-Mean"] == 1
@@ -52,7 +52,7 @@ def test_an_evaluation_tells_scores_baselines_and_times(davis):
     assert Path("run/davis2017-val.zip") in again.written
 
 
-def test_parts_are_told_of(davis):
+def test_parts_are_told_of(davis) -> None:
     assert evaluate("davis2017", "DAVIS", "run", part=(1, 2)).missing == 1
     assert evaluate("davis2017", "DAVIS", "run", part=(2, 2)).missing == 0
 
@@ -65,7 +65,7 @@ def test_parts_are_told_of(davis):
         ({"model": SegmenterOptions(("no such",))}, "no such"),
     ],
 )
-def test_bad_options_are_one_line_and_leave_nothing(davis, options, message):
+def test_bad_options_are_one_line_and_leave_nothing(davis, options, message) -> None:
     with pytest.raises(InputError, match=message):
         evaluate("davis2017", "DAVIS", "run", **options)
     assert not Path("run").exists()

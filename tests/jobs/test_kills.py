@@ -60,7 +60,7 @@ def wait_until(condition, process, seconds=60):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", WORK)
-def test_killed_at_random_moments_and_resumed_a_job_gives_the_same_bytes(here, name):
+def test_killed_at_random_moments_and_resumed_a_job_gives_the_same_bytes(here: Path, name) -> None:
     """SIGKILL, SIGTERM, SIGHUP and Ctrl-C by turns, up to five times a run, until the run ends by itself."""
     arguments, outputs = WORK[name]
     began = time.monotonic()
@@ -100,7 +100,9 @@ def test_killed_at_random_moments_and_resumed_a_job_gives_the_same_bytes(here, n
         (signal.SIGINT, 130, "interrupted"),
     ],
 )
-def test_every_signal_that_ends_a_process_leaves_a_job_that_can_be_resumed(here, number, code, word):
+def test_every_signal_that_ends_a_process_leaves_a_job_that_can_be_resumed(
+    here: Path, number, code, word
+) -> None:
     arguments, _ = WORK["segment"]
     process = start(*arguments)
     assert wait_until(lambda: any(Path(".out.unfinished/masks").glob("*.png")), process)
@@ -112,7 +114,7 @@ def test_every_signal_that_ends_a_process_leaves_a_job_that_can_be_resumed(here,
     assert run(*arguments, "--resume")[0] == 0
 
 
-def test_a_terminated_video_leaves_nothing(here):
+def test_a_terminated_video_leaves_nothing(here: Path) -> None:
     before = names(here)
     process = start(*REPLACE[:-2], "-o", "deep/out.mp4")
     assert wait_until(lambda: Path("deep/.out.mp4.unfinished").exists(), process)
@@ -122,7 +124,7 @@ def test_a_terminated_video_leaves_nothing(here):
     assert names(here) == before
 
 
-def test_a_second_run_on_one_output_is_refused_while_the_first_works(here):
+def test_a_second_run_on_one_output_is_refused_while_the_first_works(here: Path) -> None:
     first = start(*REPLACE[:-2], "-o", "out.mp4", slowness=0.5)
     assert wait_until(lambda: Path(".out.mp4.unfinished").exists(), first)
     code, said = run(*REPLACE[:-2], "-o", "out.mp4", "--overwrite")
@@ -136,7 +138,7 @@ def test_a_second_run_on_one_output_is_refused_while_the_first_works(here):
 
 
 @pytest.mark.parametrize("again", ["--resume", "--overwrite"])
-def test_a_run_is_not_resumed_or_replaced_while_it_works(here, again):
+def test_a_run_is_not_resumed_or_replaced_while_it_works(here: Path, again) -> None:
     first = start(*SEGMENT, "-o", "out", slowness=0.3)
     assert wait_until(lambda: Path(".out.unfinished/snapshot.npz").exists(), first)
     code, said = run(*SEGMENT, "-o", "out", again)
@@ -146,7 +148,7 @@ def test_a_run_is_not_resumed_or_replaced_while_it_works(here, again):
     assert len(names("out")) == 8
 
 
-def test_two_runs_that_start_at_once_end_whole_or_in_one_line(here):
+def test_two_runs_that_start_at_once_end_whole_or_in_one_line(here: Path) -> None:
     runs = [start(*REPLACE[:-2], "-o", "out.mp4") for _ in range(2)]
     said = [process.communicate(timeout=120)[1] for process in runs]
     codes = sorted(process.returncode for process in runs)
@@ -159,7 +161,7 @@ def test_two_runs_that_start_at_once_end_whole_or_in_one_line(here):
 
 
 @pytest.mark.slow
-def test_ctrl_c_while_the_program_starts_prints_no_traceback():
+def test_ctrl_c_while_the_program_starts_prints_no_traceback() -> None:
     """From our first lines on; what Python itself does before that is not ours to mend."""
     program = "import sys; from maskstream.__main__ import main; sys.exit(main())"
     for delay in range(0, 300, 20):

@@ -1,5 +1,7 @@
 """A folder of separate photos is told from the frames of a video, and that is said in a line."""
 
+from pathlib import Path
+
 import cv2
 import numpy as np
 import pytest
@@ -30,18 +32,18 @@ def frames(tmp_path):
     return save(tmp_path / "frames", [frame for frame, _ in draw_clip(12, 64, 96)])
 
 
-def test_photos_are_told_from_frames(photos, frames):
+def test_photos_are_told_from_frames(photos, frames) -> None:
     assert are_photos(photos)
     assert not are_photos(frames)
     assert not are_photos(frames[::4])
 
 
-def test_a_cut_or_two_make_no_photos_of_a_video(tmp_path):
+def test_a_cut_or_two_make_no_photos_of_a_video(tmp_path: Path) -> None:
     images = [frame for seed in (0, 1) for frame, _ in draw_clip(8, 64, 96, seed=seed)]
     assert not are_photos(save(tmp_path / "cut", images))
 
 
-def test_photos_of_several_sizes_have_nothing_in_common(tmp_path):
+def test_photos_of_several_sizes_have_nothing_in_common(tmp_path: Path) -> None:
     one, other = save(
         tmp_path / "sizes", [np.full((20, 30, 3), 9, np.uint8), np.full((30, 20, 3), 9, np.uint8)]
     )
@@ -49,7 +51,9 @@ def test_photos_of_several_sizes_have_nothing_in_common(tmp_path):
     assert likeness(one, one) == 1
 
 
-def test_it_is_said_in_a_line_and_the_work_goes_on(photos, frames, tmp_path, caplog):
+def test_it_is_said_in_a_line_and_the_work_goes_on(
+    photos, frames, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     mask = np.zeros((64, 96), np.uint8)
     mask[10:30, 10:30] = 1
     options = {"masks": mask, "model": SegmenterOptions(size=64)}
@@ -62,7 +66,7 @@ def test_it_is_said_in_a_line_and_the_work_goes_on(photos, frames, tmp_path, cap
 
 
 @pytest.mark.data
-def test_no_real_video_is_taken_for_photos(data_folder, tmp_path):
+def test_no_real_video_is_taken_for_photos(data_folder: Path, tmp_path: Path) -> None:
     """Of 22 development sequences."""
     from maskstream.datasets.collection import open_data_folder
 

@@ -56,7 +56,7 @@ def finder(monkeypatch):
     return PlayedFinder
 
 
-def test_the_call_of_the_guide(here, finder):
+def test_the_call_of_the_guide(here: Path, finder) -> None:
     """The subject is detected."""
     finder.found = [label_map("0.png")]
     shutil.copy("clip.mp4", "talk.mp4")
@@ -69,13 +69,13 @@ def test_the_call_of_the_guide(here, finder):
     assert not finder.largest
 
 
-def test_the_largest_part_only_may_be_asked_for(here, finder):
+def test_the_largest_part_only_may_be_asked_for(here: Path, finder) -> None:
     finder.found = [label_map("0.png")]
     replace_background("clip.mp4", "green", "out.mp4", largest=True, model=SMALL)
     assert finder.largest
 
 
-def test_the_subject_of_a_video_is_looked_for_in_its_first_250_frames(here, finder):
+def test_the_subject_of_a_video_is_looked_for_in_its_first_250_frames(here: Path, finder) -> None:
     finder.found = [None, label_map("5.png")]
     found = maskstream.detect_subject("clip.mp4")
     assert found.frame == 5
@@ -88,14 +88,14 @@ def test_the_subject_of_a_video_is_looked_for_in_its_first_250_frames(here, find
     assert not Path("out.mp4").exists()
 
 
-def test_masks_may_be_arrays(here):
+def test_masks_may_be_arrays(here: Path) -> None:
     replace_background("clip.mp4", "green", "out", masks=label_map("0.png"), model=SMALL)
     replace_background("clip.mp4", "green", "same", masks="0.png", model=SMALL)
     assert tree("out") == tree("same")
     assert names("out") == NAMES
 
 
-def test_label_maps_looks_and_a_matte(here):
+def test_label_maps_looks_and_a_matte(here: Path) -> None:
     Path("truth").mkdir()
     for index in range(FRAMES):
         shutil.copy(f"{index}.png", f"truth/{index:05d}.png")
@@ -112,7 +112,7 @@ def test_label_maps_looks_and_a_matte(here):
     assert probe("matte.mp4").size == (WIDTH, HEIGHT)
 
 
-def test_a_background_may_come_with_all_its_options(here):
+def test_a_background_may_come_with_all_its_options(here: Path) -> None:
     blurred = BackgroundOptions("blur", strength=0.1, falloff=0.5)
     replace_background("clip.mp4", blurred, "strong", masks="0.png", model=SMALL, end=1)
     replace_background("clip.mp4", "blur", "usual", masks="0.png", model=SMALL, end=1)
@@ -133,7 +133,9 @@ def test_a_background_may_come_with_all_its_options(here):
         ({"matte": MatteConfig(key=KeyConfig()), "largest": True}, "`largest`: is for a subject"),
     ],
 )
-def test_what_cannot_be_used_is_one_line_without_options_of_a_command_line(here, options, message):
+def test_what_cannot_be_used_is_one_line_without_options_of_a_command_line(
+    here: Path, options, message
+) -> None:
     before = tree(here)
     named = {"background": "blur", "output": "out.mp4", **options}
     with pytest.raises(InputError, match=message) as refused:
@@ -145,7 +147,7 @@ def test_what_cannot_be_used_is_one_line_without_options_of_a_command_line(here,
 # Progress, results as they come, pausing and cancelling
 
 
-def test_progress_and_each_frame_are_told(here):
+def test_progress_and_each_frame_are_told(here: Path) -> None:
     told, seen = [], []
     replace_background(
         "clip.mp4",
@@ -173,7 +175,7 @@ def job_that(happens, at, output):
     return job
 
 
-def test_a_cancelled_folder_can_be_resumed_to_the_same_bytes(here, long_clip):
+def test_a_cancelled_folder_can_be_resumed_to_the_same_bytes(here: Path, long_clip) -> None:
     replace_background("long.mp4", "green", "whole", masks="0.png", model=SMALL)
     job = job_that(lambda job: job.cancel(), 2, "out")
     with pytest.raises(JobCancelled, match=r"stopped after frame \d+; run it again with `resume=True`"):
@@ -183,7 +185,7 @@ def test_a_cancelled_folder_can_be_resumed_to_the_same_bytes(here, long_clip):
     assert tree("out") == tree("whole")
 
 
-def test_nothing_is_left_of_a_cancelled_video(here, long_clip):
+def test_nothing_is_left_of_a_cancelled_video(here: Path, long_clip) -> None:
     before = names(here)
     with pytest.raises(JobCancelled):
         job_that(lambda job: job.cancel(), 2, "deep/out.mp4").run()
@@ -191,7 +193,7 @@ def test_nothing_is_left_of_a_cancelled_video(here, long_clip):
 
 
 @pytest.mark.parametrize("output", ["out", "out.mp4"])
-def test_a_paused_job_stands_still_until_it_is_unpaused(here, long_clip, output):
+def test_a_paused_job_stands_still_until_it_is_unpaused(here: Path, long_clip, output) -> None:
     paused = threading.Event()
 
     def pause(job):
@@ -211,7 +213,7 @@ def test_a_paused_job_stands_still_until_it_is_unpaused(here, long_clip, output)
     assert Path(output).exists()
 
 
-def test_options_can_be_pickled_and_are_plain_data():
+def test_options_can_be_pickled_and_are_plain_data() -> None:
     options = ReplaceOptions(
         "talk.mp4",
         "out.mp4",

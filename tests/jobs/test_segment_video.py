@@ -32,7 +32,7 @@ from tests.helpers.drawn_job_clip import FRAMES, HEIGHT, NAMES, WIDTH, label_map
 SMALL = SegmenterOptions(size=64)
 
 
-def test_the_call_of_the_guide(here):
+def test_the_call_of_the_guide(here: Path) -> None:
     """Masks by frame, both ways, with an overlay beside the label maps."""
     done = maskstream.segment_video(
         "clip.mp4", "masks/", masks={0: "0.png", 5: "5.png"}, backward=True, overlay="look.mp4"
@@ -45,7 +45,7 @@ def test_the_call_of_the_guide(here):
         assert len(list(frames)) == FRAMES
 
 
-def test_masks_may_be_arrays_of_ids_or_of_truth(here):
+def test_masks_may_be_arrays_of_ids_or_of_truth(here: Path) -> None:
     truth = label_map("0.png")
     segment_video("clip.mp4", "ids", masks=truth, model=SMALL)
     segment_video("clip.mp4", "files", masks="0.png", model=SMALL)
@@ -54,7 +54,7 @@ def test_masks_may_be_arrays_of_ids_or_of_truth(here):
     assert np.array_equal(label_map("one/00002.png"), label_map("2.png") == 2)
 
 
-def test_several_files_of_a_frame_are_an_object_each(here):
+def test_several_files_of_a_frame_are_an_object_each(here: Path) -> None:
     for object_id in (1, 2):
         Image.fromarray(np.uint8(label_map("0.png") == object_id) * 255).save(f"object-{object_id}.png")
     segment_video("clip.mp4", "out", masks=["object-1.png", "object-2.png"], model=SMALL)
@@ -67,7 +67,7 @@ def box_of(index, object_id):
     return int(x), int(y), int(columns.max() + 3 - x), int(rows.max() + 3 - y)
 
 
-def test_boxes_by_frame_and_of_the_first_frame(here):
+def test_boxes_by_frame_and_of_the_first_frame(here: Path) -> None:
     segment_video("clip.mp4", "one", boxes=box_of(0, 1), model=SMALL, end=2)
     assert set(np.unique(label_map("one/00000.png"))) == {0, 1}
     both = {0: [box_of(0, 1)], 3: box_of(3, 2)}
@@ -75,13 +75,13 @@ def test_boxes_by_frame_and_of_the_first_frame(here):
     assert set(np.unique(label_map("two/00003.png"))) == {0, 1, 2}
 
 
-def test_a_box_may_correct_an_object_by_its_id(here):
+def test_a_box_may_correct_an_object_by_its_id(here: Path) -> None:
     marks = (MaskMark(0, ("0.png",)), BoxMark(4, box_of(4, 2), object_id=2))
     SegmentJob(SegmentOptions("clip.mp4", "out", marks=marks, segmenter=SMALL)).run()
     assert set(np.unique(label_map("out/00004.png"))) <= {0, 1, 2}
 
 
-def test_ids_end_every_and_start_choose(here):
+def test_ids_end_every_and_start_choose(here: Path) -> None:
     segment_video("clip.mp4", "out", masks={1: "1.png"}, ids=[2], start=1, end=6, every=2, model=SMALL)
     assert names("out") == [NAMES[1], NAMES[3], NAMES[5]]
     assert {i for name in names("out") for i in np.unique(label_map(Path("out", name)))} == {0, 2}
@@ -107,7 +107,9 @@ def test_ids_end_every_and_start_choose(here):
         ({"masks": "0.png", "largest": True}, "`largest`: is for a subject that is detected"),
     ],
 )
-def test_what_cannot_be_used_is_one_line_without_options_of_a_command_line(here, options, message):
+def test_what_cannot_be_used_is_one_line_without_options_of_a_command_line(
+    here: Path, options, message
+) -> None:
     before = tree(here)
     with pytest.raises(InputError, match=message) as refused:
         segment_video("clip.mp4", "out", **options)
@@ -116,7 +118,7 @@ def test_what_cannot_be_used_is_one_line_without_options_of_a_command_line(here,
     assert tree(here) == before
 
 
-def test_nothing_to_write_is_refused(here):
+def test_nothing_to_write_is_refused(here: Path) -> None:
     with pytest.raises(InputError, match="nothing to write; give `output`"):
         segment_video("clip.mp4", masks="0.png")
 
@@ -124,7 +126,7 @@ def test_nothing_to_write_is_refused(here):
 # Progress, results as they come, pausing and cancelling
 
 
-def test_progress_tells_phase_frame_total_and_time_left(here):
+def test_progress_tells_phase_frame_total_and_time_left(here: Path) -> None:
     told = []
     segment_video(
         "clip.mp4",
@@ -148,7 +150,7 @@ def test_progress_tells_phase_frame_total_and_time_left(here):
     assert 0 < forward[2].remaining < 60
 
 
-def test_an_observer_is_given_each_frame_with_its_result(here):
+def test_an_observer_is_given_each_frame_with_its_result(here: Path) -> None:
     seen = []
     segment_video(
         "clip.mp4",
@@ -180,7 +182,7 @@ def job_that(happens, at, **observers):
     return job
 
 
-def test_a_cancelled_job_can_be_resumed_to_the_same_bytes(here):
+def test_a_cancelled_job_can_be_resumed_to_the_same_bytes(here: Path) -> None:
     whole = whole_run()
     job = job_that(lambda job: job.cancel(), at=3)
     with pytest.raises(
@@ -196,7 +198,7 @@ def test_a_cancelled_job_can_be_resumed_to_the_same_bytes(here):
     assert not Path(".out.unfinished").exists()
 
 
-def test_a_paused_job_stands_still_until_it_is_unpaused(here):
+def test_a_paused_job_stands_still_until_it_is_unpaused(here: Path) -> None:
     whole = whole_run()
     paused, told = threading.Event(), []
 
@@ -218,7 +220,7 @@ def test_a_paused_job_stands_still_until_it_is_unpaused(here):
     assert tree("out") == whole
 
 
-def test_a_paused_job_can_be_cancelled_from_another_thread(here):
+def test_a_paused_job_can_be_cancelled_from_another_thread(here: Path) -> None:
     paused, errors = threading.Event(), []
 
     def pause(job):
@@ -241,7 +243,7 @@ def test_a_paused_job_can_be_cancelled_from_another_thread(here):
     assert errors == ["stopped after frame 2; run it again with `resume=True` to continue"]
 
 
-def test_an_observer_that_fails_ends_the_job_with_its_own_error(here):
+def test_an_observer_that_fails_ends_the_job_with_its_own_error(here: Path) -> None:
     def fail(job):
         raise ZeroDivisionError
 
@@ -250,7 +252,7 @@ def test_an_observer_that_fails_ends_the_job_with_its_own_error(here):
     segment_video("clip.mp4", "out", masks="0.png", model=SMALL, overwrite=True)
 
 
-def test_a_network_that_is_loaded_serves_many_jobs(here, network):
+def test_a_network_that_is_loaded_serves_many_jobs(here: Path, network) -> None:
     loaded = network("live")
     options = SegmentOptions("clip.mp4", "out", marks=(MaskMark(0, ("0.png",)),), segmenter=SMALL)
     done = SegmentJob(options, segmenters=lambda: VideoSegmenter(loaded, size=64)).run()
@@ -259,7 +261,7 @@ def test_a_network_that_is_loaded_serves_many_jobs(here, network):
     assert tree("out") == tree("other")
 
 
-def test_options_can_be_pickled_and_are_plain_data():
+def test_options_can_be_pickled_and_are_plain_data() -> None:
     options = SegmentOptions(
         "clip.mp4",
         "out",
@@ -274,7 +276,9 @@ def test_options_can_be_pickled_and_are_plain_data():
     assert plain["segmenter"]["scales"] == [1.0, 1.5]
 
 
-def test_a_job_can_be_checked_before_anything_is_loaded_or_written(here, monkeypatch):
+def test_a_job_can_be_checked_before_anything_is_loaded_or_written(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     before = tree(here)
     good = SegmentJob(SegmentOptions("clip.mp4", "out", marks=(MaskMark(0, ("0.png",)),)))
     monkeypatch.setattr(segment_job.SegmenterOptions, "load", lambda options: pytest.fail("was loaded"))
@@ -284,7 +288,7 @@ def test_a_job_can_be_checked_before_anything_is_loaded_or_written(here, monkeyp
     assert tree(here) == before
 
 
-def test_options_come_back_from_plain_data():
+def test_options_come_back_from_plain_data() -> None:
     options = SegmentOptions(
         "clip.mp4",
         "out.json",

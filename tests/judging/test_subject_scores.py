@@ -25,7 +25,7 @@ def image(name, labels):
     return LabelledImage(name, lambda: (np.zeros((*labels.shape, 3), np.uint8), labels))
 
 
-def test_iou_takes_all_objects_as_one_and_leaves_void_out():
+def test_iou_takes_all_objects_as_one_and_leaves_void_out() -> None:
     labels = label_map(slice(0, 2))
     labels[2:4] = 7
     assert subject_iou(label_map(slice(0, 4)), labels) == 1
@@ -36,7 +36,7 @@ def test_iou_takes_all_objects_as_one_and_leaves_void_out():
     assert subject_iou(label_map(slice(0, 8)), labels) == 1
 
 
-def test_images_with_and_without_somebody_count_apart():
+def test_images_with_and_without_somebody_count_apart() -> None:
     found = {"a/0": label_map(slice(0, 4)), "a/1": label_map(slice(0, 1)), "b/0": None, "b/1": label_map(3)}
     truth = label_map(slice(0, 4))
     images = [image("a/0", truth), image("a/1", truth), image("b/0", 0 * truth), image("b/1", 0 * truth)]
@@ -49,7 +49,7 @@ def test_images_with_and_without_somebody_count_apart():
     assert [score.found for score in scores] == [0.5, 0.125, 0, 0.125]
 
 
-def test_without_any_image_of_a_kind_there_is_no_figure():
+def test_without_any_image_of_a_kind_there_is_no_figure() -> None:
     scores = score_subjects(lambda _: None, [image("b/0", label_map(slice(0, 0)))])
     assert math.isnan(mean_iou(scores))
     assert math.isnan(good_share(scores))

@@ -1,5 +1,7 @@
 """`train`, `export` and `ablate` from Python, in one call each."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -33,7 +35,7 @@ def stills(tmp_path_factory):
     return DataFolders(static=(folder,))
 
 
-def test_a_network_is_trained_continued_exported_and_runs(tmp_path, stills):
+def test_a_network_is_trained_continued_exported_and_runs(tmp_path: Path, stills) -> None:
     options = {"data": stills, "config": SMALL, "device": "cpu", "threads": 2, "cache": tmp_path / "cache"}
     first = train(tmp_path / "run", steps=2, **options)
     assert (first.step, first.finished, first.rank) == (2, True, 0)
@@ -49,7 +51,7 @@ def test_a_network_is_trained_continued_exported_and_runs(tmp_path, stills):
     assert np.array_equal(segmenter.step(frame, mask).label_map, mask)
 
 
-def test_what_cannot_be_trained_is_one_line(tmp_path, stills):
+def test_what_cannot_be_trained_is_one_line(tmp_path: Path, stills) -> None:
     with pytest.raises(InputError, match="no data to train on; give `data`, `davis`"):
         train(tmp_path / "run", data=DataFolders(), steps=1)
     with pytest.raises(InputError, match="live: finds no subject; leave `network` out"):

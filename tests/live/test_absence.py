@@ -41,22 +41,22 @@ def absence():
 
 
 @pytest.mark.parametrize("light", [0.8, 1.0, 1.2], ids=["dimmer", "same", "brighter"])
-def test_what_was_there_all_the_time_has_not_come(absence, light):
+def test_what_was_there_all_the_time_has_not_come(absence, light) -> None:
     assert not absence.is_over(room(light, seed=3), CHAIR)
     assert not absence.is_over(room(light, seed=3), PERSON)
 
 
 @pytest.mark.parametrize("light", [0.8, 1.0, 1.2], ids=["dimmer", "same", "brighter"])
-def test_who_comes_has(absence, light):
+def test_who_comes_has(absence, light) -> None:
     frame = with_person(room(light, seed=3))
     assert absence.is_over(frame, PERSON)
     assert not absence.is_over(frame, CHAIR)
 
 
-def test_an_empty_mask_is_nobody(absence):
+def test_an_empty_mask_is_nobody(absence) -> None:
     assert not absence.is_over(with_person(room(seed=3)), np.zeros((HEIGHT, WIDTH), np.uint8))
 
 
-def test_after_a_while_nothing_more_is_learnt(absence):
+def test_after_a_while_nothing_more_is_learnt(absence) -> None:
     absence.learn(with_person(room(seed=4)), 11.5)  # somebody whom nobody found
     assert absence.is_over(with_person(room(seed=5)), PERSON)

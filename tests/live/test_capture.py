@@ -86,11 +86,11 @@ def hasty(monkeypatch):
         monkeypatch.setattr(room, name, wait)
 
 
-def test_importing_it_waits_for_nothing_heavy(heavy_imports):
+def test_importing_it_waits_for_nothing_heavy(heavy_imports) -> None:
     assert heavy_imports("import maskstream.live.capture") == []
 
 
-def test_the_newest_frame_wins_however_slow_the_taker():
+def test_the_newest_frame_wins_however_slow_the_taker() -> None:
     with closing(Capture(Fake(lambda: numbers(0.002)))) as capture:
         assert capture.wait_ready(PATIENT)
         taken = []
@@ -103,7 +103,7 @@ def test_the_newest_frame_wins_however_slow_the_taker():
         assert all(a.index < b.index for a, b in pairwise(taken))
 
 
-def test_each_frame_is_stamped_as_it_arrives_in_order():
+def test_each_frame_is_stamped_as_it_arrives_in_order() -> None:
     with closing(Capture(Fake(numbers))) as capture:
         taken = []
         for _ in range(20):
@@ -115,7 +115,7 @@ def test_each_frame_is_stamped_as_it_arrives_in_order():
         assert all(frame.image[0, 0, 0] == frame.index % 250 for frame in taken)
 
 
-def test_the_first_frame_is_kept_for_who_comes_late():
+def test_the_first_frame_is_kept_for_who_comes_late() -> None:
     with closing(Capture(Fake(numbers))) as capture:
         assert capture.first is None or capture.first.index == 0
         wait_for(lambda: capture._index > 5)
@@ -123,7 +123,7 @@ def test_the_first_frame_is_kept_for_who_comes_late():
         assert np.array_equal(capture.first.image, picture(0))
 
 
-def test_a_frame_stays_as_it_is_while_others_come():
+def test_a_frame_stays_as_it_is_while_others_come() -> None:
     with closing(Capture(Fake(lambda: numbers(0.001)))) as capture:
         frame = capture.frames.get(PATIENT)
         before = frame.image.copy()
@@ -131,7 +131,7 @@ def test_a_frame_stays_as_it_is_while_others_come():
         assert np.array_equal(frame.image, before)
 
 
-def test_a_source_that_falls_silent_is_stalled_within_a_second_or_so():
+def test_a_source_that_falls_silent_is_stalled_within_a_second_or_so() -> None:
     hang = threading.Event()
 
     def silent():
@@ -147,7 +147,7 @@ def test_a_source_that_falls_silent_is_stalled_within_a_second_or_so():
         hang.set()
 
 
-def test_a_reading_that_hangs_is_abandoned_and_what_it_gives_later_ignored(hasty):
+def test_a_reading_that_hangs_is_abandoned_and_what_it_gives_later_ignored(hasty) -> None:
     hang, late = threading.Event(), threading.Event()
 
     def hanging():
@@ -169,7 +169,7 @@ def test_a_reading_that_hangs_is_abandoned_and_what_it_gives_later_ignored(hasty
         wait_for(lambda: source.closed == 1)  # the abandoned one let go
 
 
-def test_a_camera_that_repeats_its_last_picture_is_stalled_and_opened_anew(hasty):
+def test_a_camera_that_repeats_its_last_picture_is_stalled_and_opened_anew(hasty) -> None:
     def repeating():
         yield from numbers(count=5)
         while True:
@@ -188,7 +188,7 @@ def test_a_camera_that_repeats_its_last_picture_is_stalled_and_opened_anew(hasty
         assert Health.STALLED in healths
 
 
-def test_a_source_that_may_rest_is_live_though_nothing_moves(hasty):
+def test_a_source_that_may_rest_is_live_though_nothing_moves(hasty) -> None:
     def still():
         while True:
             yield picture(1)
@@ -201,7 +201,7 @@ def test_a_source_that_may_rest_is_live_though_nothing_moves(hasty):
         assert len(source.opened) == 1
 
 
-def test_the_same_picture_after_opening_anew_is_still_a_repetition(hasty):
+def test_the_same_picture_after_opening_anew_is_still_a_repetition(hasty) -> None:
     def still():
         while True:
             yield picture(1)
@@ -216,7 +216,7 @@ def test_the_same_picture_after_opening_anew_is_still_a_repetition(hasty):
 
 
 @pytest.mark.parametrize("error", [SourceError("fake: unplugged"), RuntimeError("odd\nerror"), MemoryError()])
-def test_an_error_is_told_in_a_line_and_recovered_from(hasty, error):
+def test_an_error_is_told_in_a_line_and_recovered_from(hasty, error) -> None:
     def failing():
         yield from numbers(count=5)
         raise error
@@ -232,7 +232,7 @@ def test_an_error_is_told_in_a_line_and_recovered_from(hasty, error):
         assert len(source.opened) == 2
 
 
-def test_what_can_not_be_opened_at_first_is_opened_later(hasty):
+def test_what_can_not_be_opened_at_first_is_opened_later(hasty) -> None:
     def refusing():
         raise SourceError("fake: refused")
         yield
@@ -243,7 +243,7 @@ def test_what_can_not_be_opened_at_first_is_opened_later(hasty):
         assert len(source.opened) == 3
 
 
-def test_the_waits_between_openings_grow_to_a_limit(hasty):
+def test_the_waits_between_openings_grow_to_a_limit(hasty) -> None:
     def refusing():
         raise SourceError("fake: refused")
         yield
@@ -258,7 +258,7 @@ def test_the_waits_between_openings_grow_to_a_limit(hasty):
         assert capture.why == "fake: refused"
 
 
-def test_readings_that_hang_do_not_pile_up(hasty):
+def test_readings_that_hang_do_not_pile_up(hasty) -> None:
     hang = threading.Event()
 
     def hanging():
@@ -275,7 +275,7 @@ def test_readings_that_hang_do_not_pile_up(hasty):
         wait_for(lambda: len(source.opened) > 3)
 
 
-def test_what_the_user_can_mend_is_raised_and_not_tried_again(hasty):
+def test_what_the_user_can_mend_is_raised_and_not_tried_again(hasty) -> None:
     def wrong():
         raise InputError("fake: no such thing")
         yield
@@ -290,7 +290,7 @@ def test_what_the_user_can_mend_is_raised_and_not_tried_again(hasty):
         assert len(source.opened) == 1
 
 
-def test_another_size_in_mid_stream_is_fitted_to_the_first():
+def test_another_size_in_mid_stream_is_fitted_to_the_first() -> None:
     def changing():
         yield picture(0, 64, 36)
         for number in range(1, 10**6):
@@ -304,13 +304,13 @@ def test_another_size_in_mid_stream_is_fitted_to_the_first():
         assert all(frame.image.flags.c_contiguous for frame in frames)
 
 
-def test_frames_come_in_the_size_that_was_wished_for():
+def test_frames_come_in_the_size_that_was_wished_for() -> None:
     with closing(Capture(Fake(numbers), size=(50, 40))) as capture:
         assert capture.size == (50, 40)
         assert capture.frames.get(PATIENT).image.shape == (40, 50, 3)
 
 
-def test_an_odd_size_is_made_even_without_resizing():
+def test_an_odd_size_is_made_even_without_resizing() -> None:
     def odd():
         for number in range(10**6):
             yield picture(number, 65, 37)
@@ -322,14 +322,14 @@ def test_an_odd_size_is_made_even_without_resizing():
         assert np.array_equal(frame.image, picture(frame.index, 65, 37)[:36, :64])
 
 
-def test_no_more_frames_come_than_were_wished_for():
+def test_no_more_frames_come_than_were_wished_for() -> None:
     with closing(Capture(Fake(lambda: numbers(0.002)), fps=20)) as capture:
         stamps = [capture.frames.get(PATIENT).captured for _ in range(11)]
         assert stamps[-1] - stamps[0] > 0.4
         assert capture.frame_rate == 20
 
 
-def test_a_file_ends_once_its_last_frame_was_shown(hasty):
+def test_a_file_ends_once_its_last_frame_was_shown(hasty) -> None:
     def short():
         yield from numbers(count=5)
         raise SourceEnded("the file has ended")
@@ -344,7 +344,7 @@ def test_a_file_ends_once_its_last_frame_was_shown(hasty):
 
 
 @pytest.mark.parametrize("frames", [0, 3])
-def test_closing_takes_less_than_a_second_whatever_hangs(frames):
+def test_closing_takes_less_than_a_second_whatever_hangs(frames) -> None:
     hang = threading.Event()
 
     def hanging():
@@ -360,7 +360,7 @@ def test_closing_takes_less_than_a_second_whatever_hangs(frames):
     hang.set()
 
 
-def test_closing_releases_who_waits_and_lets_go_of_the_source():
+def test_closing_releases_who_waits_and_lets_go_of_the_source() -> None:
     source, got = Fake(numbers), []
     capture = Capture(source)
     assert capture.wait_ready(PATIENT)
@@ -373,7 +373,7 @@ def test_closing_releases_who_waits_and_lets_go_of_the_source():
 
 
 @pytest.mark.parametrize("wrong", [{"size": (0, 10)}, {"fps": 0}, {"fps": float("nan")}])
-def test_a_size_or_rate_that_makes_no_sense_is_refused(wrong):
+def test_a_size_or_rate_that_makes_no_sense_is_refused(wrong) -> None:
     with pytest.raises(InputError):
         Capture(Fake(numbers), **wrong)
 
@@ -384,7 +384,7 @@ def sound(samples=4800, rate=48000):
     return frame
 
 
-def test_only_the_last_seconds_of_sound_are_held():
+def test_only_the_last_seconds_of_sound_are_held() -> None:
     tap = AudioTap(seconds=1.0)
     reader = tap.reader()
     for number in range(1000):
@@ -396,7 +396,7 @@ def test_only_the_last_seconds_of_sound_are_held():
     assert reader.take() == []
 
 
-def test_each_sink_reads_the_sound_at_its_own_pace():
+def test_each_sink_reads_the_sound_at_its_own_pace() -> None:
     tap = AudioTap()
     one, other = tap.reader(), tap.reader()
     for number in range(10):
@@ -407,7 +407,7 @@ def test_each_sink_reads_the_sound_at_its_own_pace():
     assert len(one.take()) == 4
 
 
-def test_sound_of_an_abandoned_reading_is_ignored(hasty):
+def test_sound_of_an_abandoned_reading_is_ignored(hasty) -> None:
     hang = threading.Event()
 
     def hanging():

@@ -61,7 +61,7 @@ def test_nobody_else_can_seal():
     with pytest.raises(TypeError, match="only the guard"):
         Sealed(frame().image, None, 0.0, guards=object())
     with pytest.raises(TypeError):
-        Sealed(frame().image, None, 0.0)
+        Sealed(frame().image, None, 0.0)  # type: ignore[call-arg]
     with pytest.raises(TypeError, match="no other kinds"):
         type("Leak", (Sealed,), {})
 

@@ -23,7 +23,7 @@ def material(data_folder):
 
 
 @pytest.mark.parametrize("number", [2, 3])
-def test_of_a_room_that_somebody_leaves_nothing_is_seen(material, number):
+def test_of_a_room_that_somebody_leaves_nothing_is_seen(material: Path, number) -> None:
     people, places = material
     shots = leaving.clip(places[number * 37 % len(places)], people[number], number)
     outcome = leaving.watch(leaving.Player(), shots, None, "")
@@ -59,7 +59,7 @@ def changed(image, how):
 
 
 @pytest.mark.parametrize("how", ["a fifth of the light", "a twentieth of the light", "grey", "black", "blue"])
-def test_when_light_or_colours_fail_the_slate_comes_and_then_the_subject_alone(material, how):
+def test_when_light_or_colours_fail_the_slate_comes_and_then_the_subject_alone(material: Path, how) -> None:
     player, back = leaving.Player(), []
     for number, shot in enumerate(sitting(material, 2.0)):
         fails = 10 <= number < 20

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import numpy as np
 
 from maskstream.live.motion import MotionGate
@@ -17,13 +19,13 @@ def settled(gate, frame):
     return 3 / 30
 
 
-def test_a_still_room_is_not_looked_at_again_though_the_sensor_is_noisy():
+def test_a_still_room_is_not_looked_at_again_though_the_sensor_is_noisy() -> None:
     gate = MotionGate(first=3)
     time = settled(gate, room(4))
     assert not any(gate.moves(small_of(room(4)), time + n / 30) for n in range(10))
 
 
-def test_a_moving_hand_is():
+def test_a_moving_hand_is() -> None:
     gate = MotionGate(first=3)
     time = settled(gate, room())
     frame = room()
@@ -31,7 +33,7 @@ def test_a_moving_hand_is():
     assert gate.moves(small_of(frame), time)
 
 
-def test_slow_changes_add_up():
+def test_slow_changes_add_up() -> None:
     gate = MotionGate(first=3, rest_seconds=1000)
     time = settled(gate, room())
     looks = [
@@ -41,14 +43,14 @@ def test_slow_changes_add_up():
     assert 1 <= sum(looks) <= 5
 
 
-def test_a_look_is_taken_now_and_then_all_the_same():
+def test_a_look_is_taken_now_and_then_all_the_same() -> None:
     gate = MotionGate(first=3, rest_seconds=0.5)
     time = settled(gate, room())
     looks = [gate.moves(small_of(room()), time + n / 30) for n in range(60)]
     assert sum(looks) == 3
 
 
-def test_after_a_reset_frames_are_looked_at():
+def test_after_a_reset_frames_are_looked_at() -> None:
     gate = MotionGate(first=3)
     time = settled(gate, room())
     assert not gate.moves(small_of(room()), time)
@@ -56,7 +58,7 @@ def test_after_a_reset_frames_are_looked_at():
     assert gate.moves(small_of(room()), time)
 
 
-def test_another_size_is_no_error():
+def test_another_size_is_no_error() -> None:
     gate = MotionGate(first=1)
     gate.moves(small_of(room()), 0)
     gate.moves(small_of(np.zeros((90, 70, 3), np.uint8)), 0.1)
@@ -70,14 +72,14 @@ def dim_room(person_at, seed):
     return np.clip(image + noise, 0, 255).astype(np.uint8)
 
 
-def test_in_dim_light_who_moves_a_little_is_noticed_and_who_rests_is_not():
+def test_in_dim_light_who_moves_a_little_is_noticed_and_who_rests_is_not() -> None:
     gate = MotionGate(first=1, rest_seconds=1000)
     assert gate.moves(small_of(dim_room(400, 0)), 0.0)
     assert not any(gate.moves(small_of(dim_room(400, seed)), 0.1) for seed in range(1, 12))
     assert any(gate.moves(small_of(dim_room(400 + step, 20 + step)), 0.2) for step in range(1, 5))
 
 
-def test_a_codecs_noise_is_no_motion(tmp_path):
+def test_a_codecs_noise_is_no_motion(tmp_path: Path) -> None:
     from maskstream.live.sources.drawn_room import draw_frame, draw_room
     from maskstream.video.read import read_video
     from maskstream.video.write import VideoWriter

@@ -189,7 +189,7 @@ def shows_the_room(sealed):
     return any((sealed.image == colour).all(-1).any() for colour in (ROOM, FLOOR))
 
 
-def test_the_slate_comes_first_and_then_the_composite():
+def test_the_slate_comes_first_and_then_the_composite() -> None:
     pipeline, sinks = made()
     assert run_until(pipeline, lambda: len(sinks.composites) > 5)
     assert sinks.closed
@@ -198,7 +198,7 @@ def test_the_slate_comes_first_and_then_the_composite():
     assert read_index(last.image) is not None
 
 
-def test_mask_n_is_on_frame_n_however_slow_the_network_is():
+def test_mask_n_is_on_frame_n_however_slow_the_network_is() -> None:
     random = np.random.default_rng(3)
     slow = PlayedSegmenter(before=lambda: time.sleep(random.uniform(0, 0.05)))
     pipeline, sinks = made(segmenter=slow)
@@ -213,7 +213,7 @@ def test_mask_n_is_on_frame_n_however_slow_the_network_is():
     assert pipeline.status.dropped > 0
 
 
-def test_the_room_never_leaves_whatever_fails_at_whichever_stage():
+def test_the_room_never_leaves_whatever_fails_at_whichever_stage() -> None:
     random = np.random.default_rng(11)
 
     def perhaps(error):
@@ -244,14 +244,14 @@ def test_the_room_never_leaves_whatever_fails_at_whichever_stage():
     assert pipeline.status.errors > 100
 
 
-def test_a_network_that_hangs_is_covered_by_the_slate():
+def test_a_network_that_hangs_is_covered_by_the_slate() -> None:
     hang = threading.Event()
     pipeline, sinks = made(segmenter=PlayedSegmenter(before=lambda: hang.is_set() and time.sleep(2.5)))
     threading.Timer(0.5, hang.set).start()
     assert run_until(pipeline, lambda: Reason.ERROR in sinks.reasons)
 
 
-def test_a_dead_source_is_covered_within_a_second_and_comes_back():
+def test_a_dead_source_is_covered_within_a_second_and_comes_back() -> None:
     capture = PlayedCapture()
     pipeline, sinks = made(capture)
     state = {}
@@ -270,7 +270,7 @@ def test_a_dead_source_is_covered_within_a_second_and_comes_back():
     assert state["covered"] - state["dead"] < 1.5  # a second, and a loaded machine
 
 
-def test_latency_stays_flat_at_twice_the_load():
+def test_latency_stays_flat_at_twice_the_load() -> None:
     slow = PlayedSegmenter(before=lambda: time.sleep(0.02))
     pipeline, sinks = made(PlayedCapture(rate=100), slow)
     assert run_until(pipeline, lambda: len({id(s) for s in sinks.composites}) > 100, limit=30)
@@ -279,7 +279,7 @@ def test_latency_stays_flat_at_twice_the_load():
     assert late < 2 * early + 0.02
 
 
-def test_another_background_holds_from_the_next_picture_on():
+def test_another_background_holds_from_the_next_picture_on() -> None:
     pipeline, sinks = made()
     state = {}
 
@@ -294,7 +294,7 @@ def test_another_background_holds_from_the_next_picture_on():
     assert set(colours) == {(255, 255, 255)}
 
 
-def test_panic_is_the_slate_at_once_and_until_it_is_over():
+def test_panic_is_the_slate_at_once_and_until_it_is_over() -> None:
     pipeline, sinks = made()
     state = {}
 
@@ -312,7 +312,7 @@ def test_panic_is_the_slate_at_once_and_until_it_is_over():
     assert {sealed.slate for sealed, _ in during} == {Reason.PANIC}
 
 
-def test_another_subject_is_asked_for():
+def test_another_subject_is_asked_for() -> None:
     segmenter = PlayedSegmenter()
     pipeline, sinks = made(segmenter=segmenter)
     asked = []
@@ -329,7 +329,7 @@ def test_another_subject_is_asked_for():
     assert run_until(pipeline, step)
 
 
-def test_nobody_is_waited_for_behind_the_slate():
+def test_nobody_is_waited_for_behind_the_slate() -> None:
     calls = []
 
     def later(frame):
@@ -375,7 +375,7 @@ class Believing(PlayedSegmenter):
         self.shown, self.left = masks, 3
 
 
-def test_a_subject_that_left_is_looked_for_and_found_again():
+def test_a_subject_that_left_is_looked_for_and_found_again() -> None:
     segmenter = Forgetful()
     capture = PlayedCapture(rate=60, draw=empty_room_between)
     pipeline, sinks = made(capture, segmenter, search_again=True, guard=GuardConfig(lost_seconds=0.4))
@@ -384,7 +384,7 @@ def test_a_subject_that_left_is_looked_for_and_found_again():
     assert not any(shows_the_room(sealed) for sealed, _ in sinks.shown)
 
 
-def test_a_piece_of_the_empty_room_is_not_taken_for_the_subject():
+def test_a_piece_of_the_empty_room_is_not_taken_for_the_subject() -> None:
     def mistaken(frame):
         mask = first_mask(frame)
         if mask is None:
@@ -401,7 +401,7 @@ def test_a_piece_of_the_empty_room_is_not_taken_for_the_subject():
     assert read_index(sinks.shown[-1][0].image) is not None
 
 
-def test_a_search_that_fails_is_told_and_nothing_stops():
+def test_a_search_that_fails_is_told_and_nothing_stops() -> None:
     def fails(frame):
         mask = first_mask(frame)
         if mask is None:
@@ -424,14 +424,14 @@ class Unsettled(PlayedSegmenter):
             raise MemoryError
 
 
-def test_memorizing_that_fails_is_told_and_nothing_stops():
+def test_memorizing_that_fails_is_told_and_nothing_stops() -> None:
     capture = PlayedCapture(rate=60)
     pipeline, sinks = made(capture, Unsettled())
     assert run_until(pipeline, lambda: pipeline.status.errors >= 3 and len(sinks.composites) > 20)
     assert not any(shows_the_room(sealed) for sealed, _ in sinks.shown)
 
 
-def test_a_mask_that_does_not_fit_ends_it_with_one_line():
+def test_a_mask_that_does_not_fit_ends_it_with_one_line() -> None:
     def wrong(frame):
         raise InputError("mask.png: is 3x4, the stream 80x48; give a mask of that size")
 
@@ -440,7 +440,7 @@ def test_a_mask_that_does_not_fit_ends_it_with_one_line():
         run_until(pipeline, lambda: False)
 
 
-def test_a_slow_network_goes_down_the_ladder():
+def test_a_slow_network_goes_down_the_ladder() -> None:
     segmenter = PlayedSegmenter(before=lambda: time.sleep(0.03))
     pipeline, _ = made(
         PlayedCapture(rate=30), segmenter, fps=60.0, rungs=(Rung(240), Rung(160), Rung(160, 2))
@@ -448,7 +448,7 @@ def test_a_slow_network_goes_down_the_ladder():
     assert run_until(pipeline, lambda: 160 in segmenter.sizes)
 
 
-def test_when_nothing_moves_the_network_rests_and_the_picture_stays():
+def test_when_nothing_moves_the_network_rests_and_the_picture_stays() -> None:
     capture = PlayedCapture(draw=lambda index: picture(5))
     segmenter = PlayedSegmenter()
     pipeline, sinks = made(capture, segmenter, rest=True)
@@ -458,7 +458,7 @@ def test_when_nothing_moves_the_network_rests_and_the_picture_stays():
     assert Reason.ERROR not in sinks.reasons
 
 
-def test_it_ends_when_the_source_does():
+def test_it_ends_when_the_source_does() -> None:
     pipeline, sinks = made(PlayedCapture(frames=30))
     thread = threading.Thread(target=pipeline.run, daemon=True)
     thread.start()
@@ -467,7 +467,7 @@ def test_it_ends_when_the_source_does():
     assert sinks.composites
 
 
-def test_the_status_says_what_is_known_and_figures_only_when_asked():
+def test_the_status_says_what_is_known_and_figures_only_when_asked() -> None:
     pipeline, sinks = made()
     assert pipeline.status.line.startswith("slate shown: no mask yet")
     assert run_until(pipeline, lambda: len(sinks.composites) > 20)
@@ -479,7 +479,7 @@ def test_the_status_says_what_is_known_and_figures_only_when_asked():
     assert "network: 240 lines" in pipeline.status.details
 
 
-def test_the_status_says_when_the_subject_is_away():
+def test_the_status_says_when_the_subject_is_away() -> None:
     capture = PlayedCapture(rate=60, draw=lambda index: empty_room() if index > 20 else picture(index))
     pipeline, sinks = made(capture, guard=GuardConfig(lost_seconds=None))
     assert run_until(pipeline, lambda: "is away" in pipeline.status.line)
@@ -503,7 +503,7 @@ class Moving:
         pass
 
 
-def test_at_rest_a_mask_is_put_on_the_frame_that_it_is_of():
+def test_at_rest_a_mask_is_put_on_the_frame_that_it_is_of() -> None:
     """Somebody moves by less than the gate notices, in front of a background that moves."""
     edges = []
 

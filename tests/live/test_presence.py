@@ -53,32 +53,32 @@ def leave(presence, *left_behind, time=1.0):
 
 
 @pytest.mark.parametrize("side", [3, 5, 10, 15], ids=lambda side: f"{side * side / 100} %")
-def test_crumbs_of_the_room_are_not_the_subject(presence, side):
+def test_crumbs_of_the_room_are_not_the_subject(presence, side) -> None:
     judged = leave(presence, (10, 60, side, side))
     assert judged.certainty is Certainty.AWAY
     assert not judged.found.probability.any()
 
 
-def test_crumbs_on_the_way_out_are_not_either(presence):
+def test_crumbs_on_the_way_out_are_not_either(presence) -> None:
     judged = leave(presence, (90, 80, 10, 15))
     assert judged.certainty is Certainty.AWAY
 
 
-def test_parts_that_appear_apart_are_left_out_and_the_subject_stays_as_it_is(presence):
+def test_parts_that_appear_apart_are_left_out_and_the_subject_stays_as_it_is(presence) -> None:
     stranger = (5, 10, 18, 60)
     judged = presence.judge(found(PERSON, stranger), FRAME, never)
     assert judged.certainty is Certainty.SURE
     assert (judged.found.probability == found(PERSON).probability).all()
 
 
-def test_what_grows_out_of_the_subject_belongs_to_it(presence):
+def test_what_grows_out_of_the_subject_belongs_to_it(presence) -> None:
     for length in range(1, 15):
         judged = presence.judge(found(PERSON, (60, 40, length, 10)), length * FRAME, never)
     assert (judged.found.probability == found(PERSON, (60, 40, 14, 10)).probability).all()
 
 
 @pytest.mark.parametrize("box", [(0, 0, 100, 100), (10, 0, 80, 100), (45, 60, 8, 40)])
-def test_what_grows_or_shrinks_at_a_jump_is_in_doubt_until_it_is_as_before(presence, box):
+def test_what_grows_or_shrinks_at_a_jump_is_in_doubt_until_it_is_as_before(presence, box) -> None:
     judged = presence.judge(found(box), FRAME, never)
     assert judged.found is None
     assert judged.certainty is Certainty.DOUBT
@@ -87,7 +87,7 @@ def test_what_grows_or_shrinks_at_a_jump_is_in_doubt_until_it_is_as_before(prese
     assert presence.judge(found(PERSON), 3 * FRAME, never).certainty is Certainty.SURE
 
 
-def test_in_a_new_light_the_room_is_never_believed_and_the_subject_is(presence):
+def test_in_a_new_light_the_room_is_never_believed_and_the_subject_is(presence) -> None:
     presence.doubt(Doubt.LIGHT, 1.0)
     for number in range(90):
         judged = presence.judge(found((0, 0, 40, 100), (60, 0, 40, 100)), 1 + number * FRAME, never)
@@ -97,7 +97,7 @@ def test_in_a_new_light_the_room_is_never_believed_and_the_subject_is(presence):
     assert judged.certainty is Certainty.SURE
 
 
-def test_another_look_ends_a_doubt_where_results_agree_with_it(presence):
+def test_another_look_ends_a_doubt_where_results_agree_with_it(presence) -> None:
     presence.doubt(Doubt.LIGHT, 1.0)
     elsewhere = (10, 20, 20, 80)
     presence.expect(Small.of(found(elsewhere).probability.astype(bool).astype(np.uint8)))
@@ -106,7 +106,7 @@ def test_another_look_ends_a_doubt_where_results_agree_with_it(presence):
     assert presence.judge(found(elsewhere), 1.3, never).certainty is Certainty.SURE
 
 
-def test_who_is_away_is_back_only_if_it_was_not_there_all_the_time(presence):
+def test_who_is_away_is_back_only_if_it_was_not_there_all_the_time(presence) -> None:
     leave(presence)
     for number in range(10):
         assert presence.judge(found(PERSON), 5 + number * FRAME, never).certainty is Certainty.AWAY
@@ -114,20 +114,20 @@ def test_who_is_away_is_back_only_if_it_was_not_there_all_the_time(presence):
     assert presence.judge(found(PERSON), 6.1, always).certainty is Certainty.SURE
 
 
-def test_a_subject_that_comes_nearer_or_goes_farther_away_stays(presence):
+def test_a_subject_that_comes_nearer_or_goes_farther_away_stays(presence) -> None:
     for number in range(300):
         height = round(55 + 40 * np.sin(number / 50))
         judged = presence.judge(found((40, 100 - height, 20, height)), number * FRAME, never)
         assert judged.certainty is Certainty.SURE
 
 
-def test_after_pictures_that_show_nothing_a_subject_that_has_moved_on_is_believed(presence):
+def test_after_pictures_that_show_nothing_a_subject_that_has_moved_on_is_believed(presence) -> None:
     presence.doubt(Doubt.BLANK, 1.0)
     assert presence.judge(found((70, 20, 20, 80)), 1.2, never).certainty is Certainty.DOUBT
     assert presence.judge(found((72, 20, 20, 80)), 1.3, never).certainty is Certainty.SURE
 
 
-def test_a_result_of_a_window_counts_at_its_place():
+def test_a_result_of_a_window_counts_at_its_place() -> None:
     presence = Presence(SHAPE)
     presence.usual = 0.25
     window = slice(0, 180), slice(320, 640)

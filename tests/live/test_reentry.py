@@ -1,5 +1,7 @@
 """A real person before a webcam who leaves and comes back, followed by the shipped network."""
 
+from pathlib import Path
+
 import cv2
 import numpy as np
 import pytest
@@ -26,7 +28,7 @@ def empty_room(frame, mask, number):
 
 @pytest.mark.data
 @pytest.mark.slow
-def test_a_person_who_comes_back_is_found_within_half_a_second(data_folder):
+def test_a_person_who_comes_back_is_found_within_half_a_second(data_folder: Path) -> None:
     if "live" not in load.shipped_models():
         pytest.skip("no network is shipped in src/maskstream/weights/live")
     clip = data_folder / "clips" / "person-yellow-screen.mp4"

@@ -41,7 +41,7 @@ def keyed(frame, probability=None, **options):
 
 
 @pytest.mark.parametrize("name", SCREENS)
-def test_the_screen_is_found_and_its_colour_too(name):
+def test_the_screen_is_found_and_its_colour_too(name) -> None:
     found = find_key(before(SCREENS[name]))
     assert found is not None
     expected, colour = np.array(SCREENS[name], float), np.array(found.colour, float)
@@ -67,22 +67,22 @@ def leaves():
 
 
 @pytest.mark.parametrize("picture", [street, grey_wall, wooden_wall, leaves])
-def test_no_screen_is_found_where_there_is_none(picture):
+def test_no_screen_is_found_where_there_is_none(picture) -> None:
     assert find_key(picture()) is None
 
 
-def test_a_key_without_a_screen_is_refused():
+def test_a_key_without_a_screen_is_refused() -> None:
     with pytest.raises(InputError, match="no screen of one colour"):
         keyed(street())
 
 
-def test_grey_is_no_key_colour():
+def test_grey_is_no_key_colour() -> None:
     with pytest.raises(InputError, match="has no hue"):
         Matting(MatteConfig(key=KeyConfig(colour=(120, 121, 120))))
 
 
 @pytest.mark.parametrize("name", SCREENS)
-def test_the_key_alone_gives_alpha_and_no_screen_is_left(name):
+def test_the_key_alone_gives_alpha_and_no_screen_is_left(name) -> None:
     alpha = disc(centre=(0.75, 0.5), softness=2)
     made = keyed(before(SCREENS[name], alpha))
     assert np.abs(made.alpha / 255.0 - alpha).mean() < 0.01
@@ -90,7 +90,7 @@ def test_the_key_alone_gives_alpha_and_no_screen_is_left(name):
     assert np.percentile(made.alpha[alpha == 1], 1) > 240
 
 
-def test_a_half_transparent_object_is_half_transparent():
+def test_a_half_transparent_object_is_half_transparent() -> None:
     alpha = 0.5 * disc(centre=(0.75, 0.5))
     made = keyed(composite(alpha, np.float32((150, 150, 150)), lit(GREEN)), tolerance=0.0, floor=0.0)
     assert made.alpha[135, 160] == pytest.approx(128, abs=20)
@@ -104,7 +104,7 @@ def with_green_shirt():
     return frame
 
 
-def test_the_objects_own_green_is_kept_and_keeps_its_colour():
+def test_the_objects_own_green_is_kept_and_keeps_its_colour() -> None:
     frame = with_green_shirt()
     made = keyed(frame, as_seen(disc(centre=(0.75, 0.5))))
     shirt = slice(120, 150), slice(150, 170)
@@ -113,20 +113,20 @@ def test_the_objects_own_green_is_kept_and_keeps_its_colour():
     assert keyed(frame).alpha[135, 160] == 0
 
 
-def test_whatever_is_far_from_the_object_goes():
+def test_whatever_is_far_from_the_object_goes() -> None:
     frame = with_green_shirt()
     assert (keyed(frame).alpha[15:25, 15:35] > 200).all()
     assert not keyed(frame, as_seen(disc(centre=(0.75, 0.5)))).alpha[:40, :60].any()
 
 
-def test_the_key_draws_the_edge_that_the_network_missed():
+def test_the_key_draws_the_edge_that_the_network_missed() -> None:
     alpha = disc(centre=(0.75, 0.5))
     rough = as_seen(disc(centre=(0.75, 0.5), radius=0.28))
     made = keyed(before(GREEN, alpha), rough)
     assert np.abs(made.alpha / 255.0 - alpha).sum() < 0.02 * alpha.sum()
 
 
-def test_spill_is_taken_off_the_object():
+def test_spill_is_taken_off_the_object() -> None:
     grey = np.full((HEIGHT, WIDTH, 3), (120, 150, 122), np.float32)  # lit by the screen
     frame = composite(disc(centre=(0.75, 0.5)), grey, lit(GREEN))
     plain, cleaned = (keyed(frame, spill=spill).foreground[130, 160].astype(int) for spill in (0, 1))
@@ -135,6 +135,6 @@ def test_spill_is_taken_off_the_object():
     assert abs(int(cleaned.sum()) - int(plain.sum())) <= 6
 
 
-def test_an_object_that_is_nowhere_leaves_nothing():
+def test_an_object_that_is_nowhere_leaves_nothing() -> None:
     made = keyed(before(GREEN), np.zeros((60, 106), np.float32))
     assert not made.alpha.any()

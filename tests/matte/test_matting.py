@@ -25,21 +25,21 @@ def matte(frame, probability, seen=None, **options):
     return Matting(MatteConfig(**{"smooth": False, **options}))(frame, probability, seen)
 
 
-def test_refinement_is_nearer_to_the_truth_than_upsampling(scene):
+def test_refinement_is_nearer_to_the_truth_than_upsampling(scene) -> None:
     alpha, _, _, frame, probability = scene
     bilinear = 255 * cv2.resize(probability, (WIDTH, HEIGHT))
     refined = matte(frame, probability).alpha
     assert error(refined, alpha) < 0.5 * error(bilinear, alpha)
 
 
-def test_without_refinement_it_is_plain_upsampling(scene):
+def test_without_refinement_it_is_plain_upsampling(scene) -> None:
     _, _, _, frame, probability = scene
     bilinear = 255 * cv2.resize(probability, (WIDTH, HEIGHT))
     # OpenCV's remap knows 32nds of a pixel.
     assert np.abs(matte(frame, probability, refine=False).alpha - bilinear).max() <= 5
 
 
-def test_what_is_certain_is_exact(scene):
+def test_what_is_certain_is_exact(scene) -> None:
     frame, probability = scene[3:]
     made = matte(frame, probability).alpha
     y, x = np.mgrid[:HEIGHT, :WIDTH]
@@ -49,7 +49,7 @@ def test_what_is_certain_is_exact(scene):
 
 
 @pytest.mark.parametrize("size", [(180, 320), (181, 317), (97, 33), (40, 30), (480, 854)])
-def test_any_size_of_frame_will_do(size):
+def test_any_size_of_frame_will_do(size) -> None:
     alpha = disc(*size)
     frame = composite(alpha, textured(SKIN, 1, height=size[0], width=size[1]), np.float32(WALL))
     made = matte(frame, as_seen(alpha))
@@ -59,12 +59,12 @@ def test_any_size_of_frame_will_do(size):
     assert made.alpha[0, 0] < 20
 
 
-def test_the_smallest_frames_are_no_error():
+def test_the_smallest_frames_are_no_error() -> None:
     frame, probability = np.zeros((5, 7, 3), np.uint8), np.full((2, 3), 0.5, np.float32)
     assert Matting(MatteConfig(shift=1, softness=1))(frame, probability).alpha.shape == (5, 7)
 
 
-def test_a_window_of_the_frame_is_put_in_its_place(scene):
+def test_a_window_of_the_frame_is_put_in_its_place(scene) -> None:
     alpha, _, _, frame, _ = scene
     seen = slice(20, 160), slice(60, 270)
     made = matte(frame, as_seen(alpha[seen]), seen).alpha
@@ -74,7 +74,7 @@ def test_a_window_of_the_frame_is_put_in_its_place(scene):
     assert not made[outside].any()
 
 
-def test_nothing_comes_out_of_a_window_that_cuts_the_object(scene):
+def test_nothing_comes_out_of_a_window_that_cuts_the_object(scene) -> None:
     alpha, _, _, frame, _ = scene
     seen = slice(60, 120), slice(100, 220)  # inside the disc
     made = matte(frame, as_seen(alpha[seen]), seen).alpha
@@ -85,14 +85,14 @@ def test_nothing_comes_out_of_a_window_that_cuts_the_object(scene):
 
 
 @pytest.mark.parametrize("level", [0.0, 1.0])
-def test_a_hard_alpha_costs_no_copy(scene, level):
+def test_a_hard_alpha_costs_no_copy(scene, level) -> None:
     frame, probability = scene[3], np.full((60, 106), level, np.float32)
     made = matte(frame, probability)
     assert (made.alpha == 255 * level).all()
     assert np.shares_memory(made.foreground, frame)
 
 
-def test_the_foreground_is_nearer_to_the_objects_own_colour(scene):
+def test_the_foreground_is_nearer_to_the_objects_own_colour(scene) -> None:
     alpha, foreground, _, frame, probability = scene
     made = matte(frame, probability)
     band = (alpha > 0.1) & (alpha < 0.9)
@@ -102,12 +102,12 @@ def test_the_foreground_is_nearer_to_the_objects_own_colour(scene):
     assert np.abs(made.foreground[sure].astype(int) - frame[sure]).max() <= 1
 
 
-def test_no_foreground_is_the_frame(scene):
+def test_no_foreground_is_the_frame(scene) -> None:
     frame, probability = scene[3:]
     assert (matte(frame, probability, foreground="none").foreground == frame).all()
 
 
-def test_the_best_foreground_is_near_to_the_truth_too(scene):
+def test_the_best_foreground_is_near_to_the_truth_too(scene) -> None:
     pytest.importorskip("pymatting", reason="needs the matting extra")
     alpha, foreground, _, frame, probability = scene
     band = (alpha > 0.1) & (alpha < 0.9)
@@ -116,7 +116,7 @@ def test_the_best_foreground_is_near_to_the_truth_too(scene):
     assert np.abs(made.foreground[band] - foreground[band]).mean() < 0.5 * before
 
 
-def test_spill_takes_the_backgrounds_hue_off_the_edge():
+def test_spill_takes_the_backgrounds_hue_off_the_edge() -> None:
     alpha = disc()
     lit = disc(radius=0.28, softness=2)[..., None]  # the background's light reaches a few pixels in
     foreground = lit * np.float32((150, 150, 150)) + (1 - lit) * np.float32((120, 170, 122))
@@ -129,7 +129,7 @@ def test_spill_takes_the_backgrounds_hue_off_the_edge():
 
 
 @pytest.mark.parametrize("shift", [-6, -1.5, 2, 5])
-def test_shift_moves_the_edge_by_so_many_pixels(scene, shift):
+def test_shift_moves_the_edge_by_so_many_pixels(scene, shift) -> None:
     _, _, _, frame, probability = scene
     row = [
         matte(frame, probability, shift=s).alpha[HEIGHT // 2].astype(float).sum() / 255 for s in (0, shift)
@@ -137,7 +137,7 @@ def test_shift_moves_the_edge_by_so_many_pixels(scene, shift):
     assert row[1] - row[0] == pytest.approx(2 * shift, abs=0.4)
 
 
-def test_softness_widens_the_edge_and_keeps_its_place(scene):
+def test_softness_widens_the_edge_and_keeps_its_place(scene) -> None:
     _, _, _, frame, probability = scene
     sharp, soft = (matte(frame, probability, softness=s).alpha[HEIGHT // 2].astype(float) for s in (0, 4))
     assert ((soft > 5) & (soft < 250)).sum() > 2 * ((sharp > 5) & (sharp < 250)).sum()
@@ -158,11 +158,11 @@ def flicker(config, count=8):
     return np.mean(changes)
 
 
-def test_smoothing_halves_the_flicker_of_a_still_scene():
+def test_smoothing_halves_the_flicker_of_a_still_scene() -> None:
     assert flicker(MatteConfig()) < 0.5 * flicker(MatteConfig(smooth=False))
 
 
-def test_a_moving_object_leaves_no_trail():
+def test_a_moving_object_leaves_no_trail() -> None:
     background, matting = textured(WALL, 2), Matting()
     for n in range(6):
         alpha = np.zeros((HEIGHT, WIDTH), np.float32)
@@ -173,7 +173,7 @@ def test_a_moving_object_leaves_no_trail():
     assert made[70:110, left + 12 : left + 48].min() == 255
 
 
-def test_smoothing_ends_at_exactly_what_it_is_without():
+def test_smoothing_ends_at_exactly_what_it_is_without() -> None:
     frame = composite(disc(), textured(SKIN, 1), textured(WALL, 2))
     matting = Matting(MatteConfig(refine=False))
     for first, then in ((0.32, 0.22), (0.22, 0.32)):
@@ -186,7 +186,7 @@ def test_smoothing_ends_at_exactly_what_it_is_without():
         assert np.array_equal(made, wanted)
 
 
-def test_a_mistake_far_from_the_object_leaves_at_once():
+def test_a_mistake_far_from_the_object_leaves_at_once() -> None:
     frame = composite(disc(), textured(SKIN, 1), textured(WALL, 2))
     mistaken = disc().copy()
     mistaken[:40, :40] = 1
@@ -198,7 +198,7 @@ def test_a_mistake_far_from_the_object_leaves_at_once():
     assert not matting(frame, np.zeros((60, 106), np.float32)).alpha.any()
 
 
-def test_a_new_scene_takes_nothing_from_the_last(scene):
+def test_a_new_scene_takes_nothing_from_the_last(scene) -> None:
     frame, probability = scene[3:]
     other = 255 - frame
     empty = np.zeros((60, 106), np.float32)
@@ -210,7 +210,7 @@ def test_a_new_scene_takes_nothing_from_the_last(scene):
     assert not matting(frame, empty).alpha.any()
 
 
-def test_frames_may_change_their_size(scene):
+def test_frames_may_change_their_size(scene) -> None:
     frame, probability = scene[3:]
     matting = Matting()
     matting(frame, probability)
@@ -218,7 +218,7 @@ def test_frames_may_change_their_size(scene):
     assert matting(small, probability).alpha.shape == (90, 100)
 
 
-def test_a_matte_holds_until_the_call_after_the_next(scene):
+def test_a_matte_holds_until_the_call_after_the_next(scene) -> None:
     frame, probability = scene[3:]
     matting = Matting()
     first = matting(frame, probability)
@@ -231,7 +231,7 @@ def test_a_matte_holds_until_the_call_after_the_next(scene):
 @pytest.mark.parametrize(
     "config", [MatteConfig(shift=1.5, spill=0.5), MatteConfig(key=KeyConfig(colour=WALL))]
 )
-def test_the_given_arrays_stay_as_they_are(scene, config):
+def test_the_given_arrays_stay_as_they_are(scene, config) -> None:
     frame, probability = scene[3].copy(), scene[4].copy()
     frame.flags.writeable = probability.flags.writeable = False
     matting = Matting(config)
@@ -241,7 +241,7 @@ def test_the_given_arrays_stay_as_they_are(scene, config):
 
 
 @pytest.mark.parametrize("config", [MatteConfig(), MatteConfig(shift=2, key=KeyConfig(colour=WALL))])
-def test_a_resumed_job_gives_equal_results(config):
+def test_a_resumed_job_gives_equal_results(config) -> None:
     frames = [noisy(composite(disc(), textured(SKIN, 1), textured(WALL, 2)), 2.0, n) for n in range(5)]
     probabilities = [as_seen(disc(radius=0.3 + 0.01 * (n % 2))) for n in range(5)]
     whole, first, resumed = Matting(config), Matting(config), Matting(config)
@@ -255,7 +255,7 @@ def test_a_resumed_job_gives_equal_results(config):
         assert (made.foreground == expected.foreground).all()
 
 
-def test_neither_object_nor_key_is_refused(scene):
+def test_neither_object_nor_key_is_refused(scene) -> None:
     with pytest.raises(InputError, match="first mask or a chroma key"):
         Matting()(scene[3], None)
 
@@ -270,6 +270,6 @@ def test_neither_object_nor_key_is_refused(scene):
         lambda: KeyConfig(tolerance=1.5),
     ],
 )
-def test_settings_out_of_range_are_refused(make):
+def test_settings_out_of_range_are_refused(make) -> None:
     with pytest.raises(InputError, match=r"give|choose"):
         make()

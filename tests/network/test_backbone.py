@@ -13,7 +13,7 @@ pytestmark = [pytest.mark.torch, pytest.mark.slow]  # importing timm takes secon
 
 
 @pytest.mark.parametrize("backbone", ["resnet18", "resnest14d", "mobilenetv3_small_050"])
-def test_networks_run_and_train_on_timm_backbones(backbone):
+def test_networks_run_and_train_on_timm_backbones(backbone) -> None:
     torch.manual_seed(0)
     network = SegmentationNetwork(replace(TINY, backbone=backbone, refinement=True)).train()
     _, memory, logits = stream(network, *inputs(batch=2, objects=2, width=64), index=torch.tensor([0, 1]))
@@ -24,7 +24,7 @@ def test_networks_run_and_train_on_timm_backbones(backbone):
 
 
 @pytest.mark.parametrize("backbone", ["resnet18", "resnest14d"])
-def test_masks_enter_before_the_first_norm_of_networks_with_a_conv1(backbone):
+def test_masks_enter_before_the_first_norm_of_networks_with_a_conv1(backbone) -> None:
     trunk = TimmTrunk(backbone, finest=16, masks=True).eval()
     frame, masks, others = inputs(batch=1, objects=1, width=64)
     with torch.no_grad():
@@ -36,7 +36,7 @@ def test_masks_enter_before_the_first_norm_of_networks_with_a_conv1(backbone):
 NARROW = {"channels": [8, 16, 32, 64], "layers": [1, 2, 3, 1], "stem_width": 8, "base_width": 128}
 
 
-def test_options_make_a_narrow_resnest_with_the_widths_of_the_plain_trunk():
+def test_options_make_a_narrow_resnest_with_the_widths_of_the_plain_trunk() -> None:
     arguments = {"finest": 2, "masks": True, "arguments": NARROW}
     trunk = TimmTrunk("resnest14d", **arguments).eval()
     assert trunk.channels == {2: 16, 4: 32, 8: 64, 16: 128}
@@ -47,7 +47,7 @@ def test_options_make_a_narrow_resnest_with_the_widths_of_the_plain_trunk():
     assert sizes == {s: (48 // s, 64 // s) for s in (2, 4, 8, 16)}
 
 
-def test_a_network_on_a_narrow_resnest_trains():
+def test_a_network_on_a_narrow_resnest_trains() -> None:
     torch.manual_seed(0)
     light = {"memory_encoder": "light", "shared_key": True}
     config = replace(TINY, backbone="resnest14d", backbone_options=NARROW, refinement=True, **light)
@@ -58,13 +58,13 @@ def test_a_network_on_a_narrow_resnest_trains():
 
 
 @pytest.mark.parametrize("options", [{"colour": 1}, {"channels": [8, 16]}, {"features_only": True}])
-def test_options_that_a_backbone_does_not_take_are_named(options):
+def test_options_that_a_backbone_does_not_take_are_named(options) -> None:
     with pytest.raises(InputError, match="'resnest14d' can't be made with these backbone_options") as error:
         TimmTrunk("resnest14d", finest=4, arguments=options)
     assert "\n" not in str(error.value)
 
 
-def test_features_are_told_by_their_stride_not_their_place():
+def test_features_are_told_by_their_stride_not_their_place() -> None:
     trunk = TimmTrunk("dla34", finest=4).eval()  # its first feature is at 1/1
     with torch.no_grad():
         features = trunk(torch.rand(1, 3, 64, 96))
@@ -80,7 +80,7 @@ def test_features_are_told_by_their_stride_not_their_place():
         ("coatnet_pico_rw_224", "doesn't turn frames of any size into features"),
     ],
 )
-def test_backbones_that_cannot_be_used_are_named(backbone, message):
+def test_backbones_that_cannot_be_used_are_named(backbone, message) -> None:
     with pytest.raises(InputError, match=message) as error:
         SegmentationNetwork(replace(TINY, backbone=backbone))
     assert "\n" not in str(error.value)

@@ -1,5 +1,6 @@
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -16,7 +17,7 @@ pytestmark = pytest.mark.torch
 
 
 @pytest.mark.parametrize("name", ["full-own-all-parts", "light-shared-cosine"])
-def test_a_saved_network_comes_back_equal_in_evaluation_mode(name, tmp_path):
+def test_a_saved_network_comes_back_equal_in_evaluation_mode(name, tmp_path: Path) -> None:
     network = make(CONFIGS[name])
     checkpoints.save(network, tmp_path / "net.safetensors", {"step": "7"})
     loaded = checkpoints.load(tmp_path / "net.safetensors")
@@ -28,7 +29,7 @@ def test_a_saved_network_comes_back_equal_in_evaluation_mode(name, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["net.safetensors"]
 
 
-def test_config_and_notes_are_inside(tmp_path):
+def test_config_and_notes_are_inside(tmp_path: Path) -> None:
     checkpoints.save(make(TINY), tmp_path / "net.safetensors", {"step": "7"})
     with safe_open(tmp_path / "net.safetensors", "pt") as file:
         metadata = file.metadata()
@@ -36,14 +37,14 @@ def test_config_and_notes_are_inside(tmp_path):
     assert json.loads(metadata["config"])["decoder_width"] == [16, 8, 8, 4]
 
 
-def test_loading_never_asks_for_pretrained_weights(tmp_path):
+def test_loading_never_asks_for_pretrained_weights(tmp_path: Path) -> None:
     network = make(TINY)
     network.config = replace(TINY, pretrained=True)
     checkpoints.save(network, tmp_path / "net.safetensors")
     assert not checkpoints.load(tmp_path / "net.safetensors").config.pretrained
 
 
-def test_published_keys_are_renamed_with_and_without_module():
+def test_published_keys_are_renamed_with_and_without_module() -> None:
     weight = torch.ones(1)
     published = {"Encoder_Q.res3.0.conv1.weight": weight, "Decoder.RF2.ResMM.conv2.bias": weight}
     expected = {"image_encoder.trunk.body.layer2.0.conv1.weight", "decoder.merges.1.block.conv2.bias"}
@@ -91,7 +92,7 @@ def folder(tmp_path_factory):
         ("ours.pth", "not an STM checkpoint: unexpected key"),
     ],
 )
-def test_what_is_no_network_is_said_in_one_line(folder, name, message):
+def test_what_is_no_network_is_said_in_one_line(folder, name, message) -> None:
     with pytest.raises(InputError, match=message) as error:
         checkpoints.load(folder / name)
     assert name in str(error.value)

@@ -9,13 +9,13 @@ from maskstream.network.presets import PRESETS, preset
 
 
 @pytest.mark.parametrize("name", PRESETS)
-def test_configs_survive_json(name):
+def test_configs_survive_json(name) -> None:
     config = preset(name)
     assert config.name == name
     assert NetworkConfig.from_dict(json.loads(json.dumps(config.to_dict()))) == config
 
 
-def test_missing_fields_keep_their_defaults():
+def test_missing_fields_keep_their_defaults() -> None:
     assert NetworkConfig.from_dict({"key_dim": 32}) == replace(NetworkConfig(), key_dim=32)
 
 
@@ -32,12 +32,12 @@ def test_missing_fields_keep_their_defaults():
         ({"memory_encoder": "light"}, "set shared_key to true"),
     ],
 )
-def test_what_cannot_be_is_said_in_one_line(fields, message):
+def test_what_cannot_be_is_said_in_one_line(fields, message) -> None:
     with pytest.raises(InputError, match=message) as error:
         NetworkConfig.from_dict(fields)
     assert "\n" not in str(error.value)
 
 
-def test_an_unknown_preset_is_refused():
+def test_an_unknown_preset_is_refused() -> None:
     with pytest.raises(InputError, match="unknown network 'big'; choose one of stm, damo, live"):
         preset("big")

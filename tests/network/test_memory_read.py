@@ -41,33 +41,35 @@ def double(parts):
 @pytest.mark.parametrize("kind", ["dot", "l2", "cosine"])
 @pytest.mark.parametrize("shared", [True, False])
 @pytest.mark.parametrize("frames", [1, 7])
-def test_it_equals_the_plain_read(kind, shared, frames):
+def test_it_equals_the_plain_read(kind, shared, frames) -> None:
     parts = memory(frames, 3, 40, shared=shared, kind=kind)
-    exact = plain(*double(parts), kind)
-    torch.testing.assert_close(read_frames(*double(parts), kind, SCALE), exact, rtol=0, atol=1e-12)
-    found, usual = read_frames(*parts, kind, SCALE), plain(*parts, kind)
+    exact = plain(*double(parts), kind)  # type: ignore[call-arg]
+    torch.testing.assert_close(read_frames(*double(parts), kind, SCALE), exact, rtol=0, atol=1e-12)  # type: ignore[call-arg]
+    found, usual = read_frames(*parts, kind, SCALE), plain(*parts, kind)  # type: ignore[call-arg]
     assert (found - exact).abs().max() < 1e-6 + 2 * (usual - exact).abs().max()
 
 
 @pytest.mark.parametrize(("frames", "objects", "cells"), [(1, 1, 1), (2, 10, 5), (3, 1, 200), (20, 2, 63)])
 @pytest.mark.parametrize("queries", [1, 7, 64])
-def test_sizes_and_parts_change_nothing(frames, objects, cells, queries, monkeypatch):
+def test_sizes_and_parts_change_nothing(
+    frames, objects, cells, queries, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(memory_read, "SCORE_BYTES", 0)
     monkeypatch.setattr(memory_read, "LEAST_QUERIES", queries)
     parts = double(memory(frames, objects, cells))
-    torch.testing.assert_close(read_frames(*parts, "dot", SCALE), plain(*parts, "dot"), rtol=0, atol=1e-12)
+    torch.testing.assert_close(read_frames(*parts, "dot", SCALE), plain(*parts, "dot"), rtol=0, atol=1e-12)  # type: ignore[call-arg]
 
 
 @pytest.mark.parametrize("sharpness", [1e-3, 300.0])
-def test_flat_and_very_sharp_affinities_are_read_as_well(sharpness):
+def test_flat_and_very_sharp_affinities_are_read_as_well(sharpness) -> None:
     parts = memory(5, 2, 30, sharpness=sharpness)
-    exact = plain(*double(parts), "dot")
+    exact = plain(*double(parts), "dot")  # type: ignore[call-arg]
     assert exact.isfinite().all()
-    torch.testing.assert_close(read_frames(*double(parts), "dot", SCALE), exact, rtol=0, atol=1e-11)
-    torch.testing.assert_close(read_frames(*parts, "dot", SCALE).double(), exact, rtol=0, atol=1e-3)
+    torch.testing.assert_close(read_frames(*double(parts), "dot", SCALE), exact, rtol=0, atol=1e-11)  # type: ignore[call-arg]
+    torch.testing.assert_close(read_frames(*parts, "dot", SCALE).double(), exact, rtol=0, atol=1e-3)  # type: ignore[call-arg]
 
 
-def test_memory_in_half_precision_is_read_in_single():
+def test_memory_in_half_precision_is_read_in_single() -> None:
     query, key, _, value = memory(4, 3, 40, sharpness=1.0)
     found = read_frames(query, key.half(), None, value.half(), "dot", SCALE)
     assert found.dtype == torch.float32
@@ -77,7 +79,7 @@ def test_memory_in_half_precision_is_read_in_single():
     assert 1e-5 < difference < 5e-3
 
 
-def test_the_affinity_as_a_whole_is_never_there(monkeypatch):
+def test_the_affinity_as_a_whole_is_never_there(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(memory_read, "SCORE_BYTES", 8 * 1000 * 4)
     monkeypatch.setattr(memory_read, "LEAST_QUERIES", 1)
     largest, softmax_of = [], memory_read.similarity
@@ -88,6 +90,6 @@ def test_the_affinity_as_a_whole_is_never_there(monkeypatch):
         return scores
 
     monkeypatch.setattr(memory_read, "similarity", watched)
-    read_frames(*memory(6, 1, 1000), "dot", SCALE)
+    read_frames(*memory(6, 1, 1000), "dot", SCALE)  # type: ignore[call-arg]
     assert len(largest) == 6 * 1000 / 8
     assert max(largest) == 8 * 1000

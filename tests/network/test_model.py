@@ -27,7 +27,7 @@ def assert_same(a, b):
     torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-5)
 
 
-def test_shapes_are_the_documented_ones(network):
+def test_shapes_are_the_documented_ones(network) -> None:
     config = network.config
     index = torch.tensor([0, 0, 1])
     features, memory, logits = stream(network, *inputs(batch=2, objects=3), index=index)
@@ -52,7 +52,7 @@ def test_shapes_are_the_documented_ones(network):
     assert logits.std() > 0
 
 
-def test_one_frame_is_broadcast_over_its_objects(network):
+def test_one_frame_is_broadcast_over_its_objects(network) -> None:
     data = inputs(batch=1, objects=3)
     _, memory, logits = stream(network, *data)
     _, same_memory, same_logits = stream(network, *data, index=torch.zeros(3, dtype=torch.long))
@@ -60,7 +60,7 @@ def test_one_frame_is_broadcast_over_its_objects(network):
     assert_same(logits, same_logits)
 
 
-def test_objects_together_are_as_each_alone(network):
+def test_objects_together_are_as_each_alone(network) -> None:
     frames, masks, others = inputs(batch=1, objects=3)
     _, _, together = stream(network, frames, masks, others)
     for i in range(3):
@@ -68,7 +68,7 @@ def test_objects_together_are_as_each_alone(network):
         assert_same(together[i], alone[0])
 
 
-def test_frames_in_a_batch_are_as_each_alone(network):
+def test_frames_in_a_batch_are_as_each_alone(network) -> None:
     frames, masks, others = inputs(batch=2, objects=3)
     index = torch.tensor([1, 0, 1])
     _, _, together = stream(network, frames, masks, others, index)
@@ -78,7 +78,7 @@ def test_frames_in_a_batch_are_as_each_alone(network):
         assert_same(together[rows], alone)
 
 
-def test_memory_frames_may_come_in_any_order(network):
+def test_memory_frames_may_come_in_any_order(network) -> None:
     frames, masks, others = inputs(batch=1, objects=2)
     features, memory, logits = stream(network, frames, masks, others)
     swapped = type(memory)(
@@ -91,7 +91,7 @@ def test_memory_frames_may_come_in_any_order(network):
 
 @pytest.mark.parametrize("seen", [True, False])
 @pytest.mark.parametrize("part", ["spatial_constraint", "previous_mask_skip"])
-def test_the_previous_mask_counts_where_it_is_asked_for(part, seen):
+def test_the_previous_mask_counts_where_it_is_asked_for(part, seen) -> None:
     network = make(replace(TINY, **{part: seen}))
     frames, masks, others = inputs(batch=1, objects=1)
     features, memory, logits = stream(network, frames, masks, others)
@@ -99,7 +99,7 @@ def test_the_previous_mask_counts_where_it_is_asked_for(part, seen):
 
 
 @pytest.mark.parametrize("config", ENCODERS.values(), ids=ENCODERS)
-def test_masks_and_others_shape_the_memory(config):
+def test_masks_and_others_shape_the_memory(config) -> None:
     network = make(config)
     frames, masks, others = inputs(batch=1, objects=1)
     features = network.encode(frames)
@@ -108,7 +108,7 @@ def test_masks_and_others_shape_the_memory(config):
     assert not torch.allclose(network.memorize(frames, features, masks, 1 - others).value, value)
 
 
-def test_the_spatial_constraint_starts_near_identity():
+def test_the_spatial_constraint_starts_near_identity() -> None:
     torch.manual_seed(0)
     constraint = SpatialConstraint(16)
     feature, mask = torch.randn(3, 16, 6, 8), torch.rand(3, 1, 6, 8)
@@ -118,7 +118,7 @@ def test_the_spatial_constraint_starts_near_identity():
     assert torch.equal(constraint(feature, mask), feature * gate)
 
 
-def test_the_spatial_constraint_is_blind_to_the_level_of_features():
+def test_the_spatial_constraint_is_blind_to_the_level_of_features() -> None:
     torch.manual_seed(0)
     constraint = SpatialConstraint(16)
     feature, mask = torch.randn(2, 16, 6, 8), torch.rand(2, 1, 6, 8)
@@ -126,7 +126,7 @@ def test_the_spatial_constraint_is_blind_to_the_level_of_features():
     assert torch.allclose(constraint.attention(louder, mask), constraint.attention(feature, mask), atol=1e-6)
 
 
-def test_an_empty_previous_mask_opens_the_spatial_constraint():
+def test_an_empty_previous_mask_opens_the_spatial_constraint() -> None:
     constraint = SpatialConstraint(16)
     constraint.gate.bias.fill_(-50.0)  # as shut as can be
     masks = torch.zeros(2, 1, 6, 8)
@@ -136,7 +136,7 @@ def test_an_empty_previous_mask_opens_the_spatial_constraint():
     assert gate[1].max() < 1e-6
 
 
-def test_aspp_sees_eight_cells_far():
+def test_aspp_sees_eight_cells_far() -> None:
     torch.manual_seed(0)
     aspp = ASPP(4, 4, 4, norm=False)
     for p in aspp.parameters():
@@ -149,7 +149,7 @@ def test_aspp_sees_eight_cells_far():
 
 
 @pytest.mark.parametrize("kind", ["dot", "l2", "cosine"])
-def test_a_query_reads_the_value_of_the_key_it_resembles(kind):
+def test_a_query_reads_the_value_of_the_key_it_resembles(kind) -> None:
     torch.manual_seed(0)
     key = torch.nn.functional.normalize(torch.randn(1, 20, 64), dim=-1) * (1 if kind == "cosine" else 30)
     scores = similarity(key[:, 7:8].transpose(1, 2), key, None, kind, torch.tensor(50.0))
@@ -157,7 +157,7 @@ def test_a_query_reads_the_value_of_the_key_it_resembles(kind):
     assert_same(read(softmax(scores), value, None)[:, :, 0], value[:, :, 7])
 
 
-def test_l2_similarity_is_the_squared_distance_times_shrinkage():
+def test_l2_similarity_is_the_squared_distance_times_shrinkage() -> None:
     torch.manual_seed(0)
     query, key, shrinkage = torch.randn(2, 16, 6), torch.randn(2, 9, 16), torch.rand(2, 9, 1) + 1
     expected = -torch.cdist(key, query.transpose(1, 2)).square() * shrinkage / 4

@@ -1,5 +1,6 @@
 import json
 from dataclasses import asdict
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -28,7 +29,7 @@ def exported(request, tmp_path_factory):
     return network, folder
 
 
-def test_there_are_three_graphs_and_a_description(exported):
+def test_there_are_three_graphs_and_a_description(exported) -> None:
     network, folder = exported
     names = sorted(path.name for path in folder.iterdir())
     assert names == sorted([*(f"{graph}.onnx" for graph in GRAPHS), "model.json"])
@@ -42,7 +43,7 @@ def test_there_are_three_graphs_and_a_description(exported):
 @pytest.mark.parametrize(
     ("size", "objects", "frames"), [((32, 48), 1, 1), ((64, 80), 3, 4), ((16, 112), 2, 2)]
 )
-def test_graphs_give_what_torch_gives_for_any_size_and_number(exported, size, objects, frames):
+def test_graphs_give_what_torch_gives_for_any_size_and_number(exported, size, objects, frames) -> None:
     network, folder = exported
     runtimes = [TorchRuntime(network, device="cpu"), OnnxRuntime(folder, threads=1)]
     rng = np.random.default_rng(0)
@@ -65,7 +66,7 @@ def test_graphs_give_what_torch_gives_for_any_size_and_number(exported, size, ob
     np.testing.assert_allclose(results[1], results[0], rtol=1e-3, atol=1e-4)
 
 
-def test_an_earlier_export_is_replaced(tmp_path):
+def test_an_earlier_export_is_replaced(tmp_path: Path) -> None:
     info = asdict(info_for(TINY))
     export(make(TINY), tmp_path / "net", info)
     before = (tmp_path / "net" / "encode.onnx").read_bytes()
@@ -74,7 +75,7 @@ def test_an_earlier_export_is_replaced(tmp_path):
     assert json.loads((tmp_path / "net" / "model.json").read_text())["name"] == "second"
 
 
-def test_nothing_foreign_is_overwritten(tmp_path):
+def test_nothing_foreign_is_overwritten(tmp_path: Path) -> None:
     (tmp_path / "photos").mkdir()
     (tmp_path / "photos" / "cat.jpg").write_bytes(b"cat")
     (tmp_path / "file").write_bytes(b"")
@@ -85,7 +86,7 @@ def test_nothing_foreign_is_overwritten(tmp_path):
     assert [path.name for path in (tmp_path / "photos").iterdir()] == ["cat.jpg"]
 
 
-def test_tensors_that_the_graphs_share_have_the_same_names(exported):
+def test_tensors_that_the_graphs_share_have_the_same_names(exported) -> None:
     _, folder = exported
     session = {
         graph: onnxruntime.InferenceSession(str(folder / f"{graph}.onnx"), providers=["CPUExecutionProvider"])

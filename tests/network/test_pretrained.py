@@ -16,7 +16,7 @@ from maskstream.network.pretrained import PACKAGES, fold_norms, load_published, 
 pytestmark = pytest.mark.torch
 
 
-def with_statistics(module: torch.nn.Module) -> torch.nn.Module:
+def with_statistics(module: torch.nn.Module) -> torch.nn.Module:  # type: ignore[name-defined]
     generator = torch.Generator().manual_seed(0)
     for norm in module.modules():
         if isinstance(norm, torch.nn.BatchNorm2d):

@@ -25,7 +25,7 @@ def networks():
 
 @pytest.mark.parametrize("fast", [True, False])
 @torch.inference_mode()
-def test_a_stream_equals_the_published_one(networks, monkeypatch, fast):
+def test_a_stream_equals_the_published_one(networks, monkeypatch: pytest.MonkeyPatch, fast) -> None:
     if fast:  # all that otherwise only large frames take
         monkeypatch.setattr(winograd, "pays", lambda x, out: x.device.type == "cpu")
         monkeypatch.setattr(memory_read, "LEAST_QUERIES", 7)

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import asdict, replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -34,19 +35,19 @@ def network():
 
 
 @pytest.mark.parametrize("size", [(64, 96), (96, 32), (160, 288)])
-def test_logits_come_at_a_quarter_of_any_size(network, size):
+def test_logits_come_at_a_quarter_of_any_size(network, size) -> None:
     logits = network(torch.rand(2, 3, *size))
     assert logits.shape == (2, size[0] // 4, size[1] // 4)
     assert torch.isfinite(logits).all()
 
 
-def test_every_pixel_sees_the_whole_frame(network):
+def test_every_pixel_sees_the_whole_frame(network) -> None:
     frame = torch.rand(1, 3, 256, 256, requires_grad=True)
     network(frame)[0, 0, 0].backward()
     assert (frame.grad[0, :, -16:, -16:] != 0).any()
 
 
-def test_a_file_gives_the_same_network(network, tmp_path):
+def test_a_file_gives_the_same_network(network, tmp_path: Path) -> None:
     checkpoints.save(network, tmp_path / "w.safetensors")
     again = checkpoints.load_subject(tmp_path / "w.safetensors")
     assert again.config == TINY
@@ -54,7 +55,7 @@ def test_a_file_gives_the_same_network(network, tmp_path):
     torch.testing.assert_close(again(frame), network(frame), rtol=0, atol=0)
 
 
-def test_it_starts_from_the_trunk_of_a_network_that_follows(tmp_path):
+def test_it_starts_from_the_trunk_of_a_network_that_follows(tmp_path: Path) -> None:
     follows = make(CONFIGS["light-shared-all-parts"])
     checkpoints.save(follows, tmp_path / "f.safetensors")
     started = checkpoints.started_subject(tmp_path / "f.safetensors", TINY)
@@ -66,7 +67,7 @@ def test_it_starts_from_the_trunk_of_a_network_that_follows(tmp_path):
         )
 
 
-def test_it_starts_from_its_own_kind_only_if_equal(network, tmp_path):
+def test_it_starts_from_its_own_kind_only_if_equal(network, tmp_path: Path) -> None:
     checkpoints.save(network, tmp_path / "w.safetensors")
     started = checkpoints.started_subject(tmp_path / "w.safetensors", TINY)
     assert torch.equal(started.predict.weight, network.predict.weight)
@@ -74,7 +75,7 @@ def test_it_starts_from_its_own_kind_only_if_equal(network, tmp_path):
         checkpoints.started_subject(tmp_path / "w.safetensors", replace(TINY, context_depth=2))
 
 
-def test_each_kind_of_file_is_refused_where_the_other_is_meant(network, tmp_path):
+def test_each_kind_of_file_is_refused_where_the_other_is_meant(network, tmp_path: Path) -> None:
     checkpoints.save(network, tmp_path / "s.safetensors")
     checkpoints.save(make(CONFIGS["light-shared-cosine"]), tmp_path / "f.safetensors")
     with pytest.raises(InputError, match="holds no network that finds the subject"):
@@ -85,7 +86,7 @@ def test_each_kind_of_file_is_refused_where_the_other_is_meant(network, tmp_path
         checkpoints.load_subject(tmp_path / "absent.safetensors")
 
 
-def test_the_graph_gives_what_torch_gives_for_any_size(network, tmp_path):
+def test_the_graph_gives_what_torch_gives_for_any_size(network, tmp_path: Path) -> None:
     export_subject(network, tmp_path / "out", asdict(subject_info(TINY)))
     session = onnxruntime.InferenceSession(tmp_path / "out" / "subject.onnx")
     rng = np.random.default_rng(0)
@@ -102,13 +103,13 @@ def test_the_graph_gives_what_torch_gives_for_any_size(network, tmp_path):
     assert content["parameters"] == sum(p.numel() for p in network.parameters())
 
 
-def test_weights_are_stored_in_half_precision(tmp_path):
+def test_weights_are_stored_in_half_precision(tmp_path: Path) -> None:
     network = SubjectNetwork(SubjectConfig())
     export_subject(network, tmp_path / "out", asdict(subject_info(network.config)))
     assert (tmp_path / "out" / "subject.onnx").stat().st_size < 5_000_000
 
 
-def test_impossible_configs_are_refused():
+def test_impossible_configs_are_refused() -> None:
     with pytest.raises(InputError, match="every width"):
         SubjectConfig(context_width=0)
     with pytest.raises(InputError, match="no field is called 'key_dim'"):

@@ -16,7 +16,7 @@ def direct(x, weight, bias):
 
 @pytest.mark.parametrize("size", [(1, 1), (4, 4), (5, 9), (16, 31), (33, 8)])
 @pytest.mark.parametrize("strip", [1, 2**30])
-def test_it_is_the_same_convolution(size, strip, monkeypatch):
+def test_it_is_the_same_convolution(size, strip, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(winograd, "WORK_BYTES", strip)
     torch.manual_seed(0)
     x, weight, bias = torch.randn(2, 3, *size).double(), torch.randn(5, 3, 3, 3).double(), torch.randn(5)
@@ -25,14 +25,14 @@ def test_it_is_the_same_convolution(size, strip, monkeypatch):
     torch.testing.assert_close(winograd.conv3x3(x, weight, None), direct(x, weight, None), rtol=0, atol=1e-12)
 
 
-def test_single_precision_loses_a_few_millionths():
+def test_single_precision_loses_a_few_millionths() -> None:
     torch.manual_seed(0)
     x, weight = torch.randn(1, 128, 64, 64), torch.randn(128, 128, 3, 3)
     exact = direct(x.double(), weight.double(), None)
     assert (winograd.conv3x3(x, weight, None) - exact).abs().max() < 1e-5 * exact.abs().max()
 
 
-def test_it_is_taken_for_wide_and_large_maps_at_inference_alone(monkeypatch):
+def test_it_is_taken_for_wide_and_large_maps_at_inference_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     taken = []
 
     def convolved(x, weight, bias):

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -22,41 +24,41 @@ def volume(mesh):
 
 
 @pytest.mark.parametrize("name", SOLIDS)
-def test_solids_face_outwards(name):
+def test_solids_face_outwards(name) -> None:
     assert volume(SOLIDS[name]) > 0
 
 
-def test_volumes_are_about_the_solids():
+def test_volumes_are_about_the_solids() -> None:
     assert volume(SOLIDS["box"]) == pytest.approx(6.0)
     assert volume(ellipsoid([0.5, 0.7, 0.9], 40)) == pytest.approx(4 / 3 * np.pi * 0.5 * 0.7 * 0.9, rel=0.03)
 
 
 @pytest.mark.parametrize("name", SOLIDS)
-def test_normals_point_away_from_the_inside(name):
+def test_normals_point_away_from_the_inside(name) -> None:
     mesh = SOLIDS[name]
     grown = mesh.vertices + 1e-3 * mesh.normals()
     assert volume(type(mesh)(grown, mesh.triangles, mesh.uv)) > volume(mesh)
 
 
-def test_a_sheet_is_seen_from_both_sides():
+def test_a_sheet_is_seen_from_both_sides() -> None:
     assert volume(sheet(1.0, 1.0)) == pytest.approx(0)
     normals = sheet(1.0, 1.0).normals()
     assert {-1.0, 1.0} == set(np.round(normals[:, 1], 6))
 
 
-def test_merged_meshes_keep_their_triangles():
+def test_merged_meshes_keep_their_triangles() -> None:
     both = merged([SOLIDS["box"], SOLIDS["ring"].moved([5, 0, 0])])
     assert volume(both) == pytest.approx(volume(SOLIDS["box"]) + volume(SOLIDS["ring"]))
 
 
-def test_wavefront_files_are_read_with_polygons_and_numbers_from_the_end(tmp_path):
+def test_wavefront_files_are_read_with_polygons_and_numbers_from_the_end(tmp_path: Path) -> None:
     (tmp_path / "x.obj").write_text("v 0 0 0\nv 1 0 0\nv 1 1 0\nv 0 1 0\nf 1/1/1 2//2 3 -1\n")
     mesh = read_obj(tmp_path / "x.obj")
     assert mesh.triangles.tolist() == [[0, 1, 2], [0, 2, 3]]
 
 
 @pytest.mark.parametrize("seed", range(8))
-def test_quaternions_turn_as_their_matrices_do(seed):
+def test_quaternions_turn_as_their_matrices_do(seed) -> None:
     turn = turned(np.random.default_rng(seed).uniform(-4, 4, 3))
     x, y, z, w = quaternion(turn)
     rebuilt = [
@@ -67,12 +69,12 @@ def test_quaternions_turn_as_their_matrices_do(seed):
     np.testing.assert_allclose(rebuilt, turn, atol=1e-9)
 
 
-def test_turns_are_right_handed():
+def test_turns_are_right_handed() -> None:
     np.testing.assert_allclose(turn_about(2, np.pi / 2) @ [1, 0, 0], [0, 1, 0], atol=1e-12)
     np.testing.assert_allclose(turn_about(1, np.pi / 2) @ [0, 0, 1], [1, 0, 0], atol=1e-12)
 
 
-def test_wandering_is_smooth():
+def test_wandering_is_smooth() -> None:
     course = wandering(np.random.default_rng(0), 1.0, 4)
     steps = np.diff([course(t) for t in np.linspace(0, 2, 400)], axis=0)
     assert 0 < np.abs(steps).max() < 0.15
@@ -106,7 +108,7 @@ def placed(body, time):
 
 @pytest.mark.parametrize("kind", BODIES)
 @pytest.mark.parametrize("seed", range(6))
-def test_bodies_are_as_large_as_they_say_and_hang_together(kind, seed):
+def test_bodies_are_as_large_as_they_say_and_hang_together(kind, seed) -> None:
     body = BODIES[kind](np.random.default_rng(seed))
     for time in (0.0, 0.37, 1.4):
         vertices = placed(body, time)
@@ -117,7 +119,7 @@ def test_bodies_are_as_large_as_they_say_and_hang_together(kind, seed):
 
 
 @pytest.mark.parametrize("kind", ["person", "rider", "quadruped", "flier", "swimmer", "blob", "cloth"])
-def test_creatures_change_their_shape(kind):
+def test_creatures_change_their_shape(kind) -> None:
     changes = []
     for seed in range(6):
         body = BODIES[kind](np.random.default_rng(seed))
@@ -128,7 +130,7 @@ def test_creatures_change_their_shape(kind):
 
 
 @pytest.mark.parametrize("seed", range(10))
-def test_riders_hold_the_bars_and_stand_on_the_pedals(seed):
+def test_riders_hold_the_bars_and_stand_on_the_pedals(seed) -> None:
     target = np.random.default_rng(seed).uniform(-0.5, 0.5, 3) * [1, 0, 1]
     upper, lower = figures._reach(target, 0.5, 0.45, 1)
     knee = turn_about(1, upper) @ [0, 0, -0.5]
@@ -136,7 +138,7 @@ def test_riders_hold_the_bars_and_stand_on_the_pedals(seed):
     np.testing.assert_allclose(foot, target, atol=0.06)
 
 
-def test_people_who_walk_keep_near_the_floor():
+def test_people_who_walk_keep_near_the_floor() -> None:
     """A gait that sinks in or floats off would be seen at once."""
     for seed in range(30):
         body = figures.person(np.random.default_rng(seed))

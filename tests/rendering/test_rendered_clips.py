@@ -1,5 +1,6 @@
 import json
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -58,7 +59,7 @@ def camera(eye, size):
     return Camera(view, Camera.perspective(np.radians(40), size[1] / size[0]))
 
 
-def test_a_body_is_where_the_camera_model_says():
+def test_a_body_is_where_the_camera_model_says() -> None:
     """The photograph and the shadows are placed by the model, the bodies by the renderer."""
     size, eye, place = (480, 640), (1.0, -6.0, 2.0), np.array([0.7, 0.4, 0.3])
     with Stage() as stage:
@@ -70,7 +71,7 @@ def test_a_body_is_where_the_camera_model_says():
     assert (columns.mean(), rows.mean()) == pytest.approx((x / w, y / w), abs=0.35)
 
 
-def test_the_nearer_of_two_look_alikes_owns_the_pixels():
+def test_the_nearer_of_two_look_alikes_owns_the_pixels() -> None:
     with Stage() as stage:
         for y in (0.0, 1.5):
             stage.move(stage.add(cube(), [GREY], 1.0), (np.eye(3), np.array([0, y, 0])), 0.0)
@@ -80,7 +81,7 @@ def test_the_nearer_of_two_look_alikes_owns_the_pixels():
     assert not (owners == 1).any()  # smaller, and right behind
 
 
-def test_parts_that_bend_are_drawn_as_they_are_at_the_time():
+def test_parts_that_bend_are_drawn_as_they_are_at_the_time() -> None:
     mesh = box([1.0, 1.0, 1.0])
     part = Part(mesh, 0, lambda time: mesh.vertices * (1 + time))
     with Stage() as stage:
@@ -93,7 +94,7 @@ def test_parts_that_bend_are_drawn_as_they_are_at_the_time():
     assert areas[2] == areas[0]
 
 
-def test_equal_seeds_render_equal_clips(photographs):
+def test_equal_seeds_render_equal_clips(photographs) -> None:
     first, again, other = (render_clip(photographs, SMALL, (7, seed)) for seed in (1, 1, 2))
     assert all((a == b).all() for a, b in zip(first.frames, again.frames, strict=True))
     assert all((a == b).all() for a, b in zip(first.label_maps, again.label_maps, strict=True))
@@ -101,7 +102,7 @@ def test_equal_seeds_render_equal_clips(photographs):
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_all_objects_are_in_the_first_frame(photographs, seed):
+def test_all_objects_are_in_the_first_frame(photographs, seed) -> None:
     clip = render_clip(photographs, SMALL, (3, seed))
     assert len(clip.frames) == len(clip.label_maps) == SMALL.frames
     assert all(frame.shape == (64, 96, 3) and frame.dtype == np.uint8 for frame in clip.frames)
@@ -123,7 +124,7 @@ def content(folder):
     return {path.relative_to(folder): path.read_bytes() for path in sorted(folder.rglob("*.*"))}
 
 
-def test_the_command_writes_what_training_reads_and_goes_on_where_it_stopped(data, tmp_path):
+def test_the_command_writes_what_training_reads_and_goes_on_where_it_stopped(data, tmp_path: Path) -> None:
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     assert render(data, whole, "--clips", "3") == 0
     assert render(data, parts, "--clips", "1") == 0
@@ -137,7 +138,9 @@ def test_the_command_writes_what_training_reads_and_goes_on_where_it_stopped(dat
     assert videos[0].frames[0].load()[1].max() >= 1
 
 
-def test_clips_of_another_seed_are_not_mixed_in(data, tmp_path, capsys):
+def test_clips_of_another_seed_are_not_mixed_in(
+    data, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert render(data, tmp_path / "clips", "--clips", "1") == 0
     before = content(tmp_path / "clips")
     assert render(data, tmp_path / "clips", "--clips", "2", "--seed", "5") == 2
@@ -145,7 +148,7 @@ def test_clips_of_another_seed_are_not_mixed_in(data, tmp_path, capsys):
     assert content(tmp_path / "clips") == before
 
 
-def test_a_folder_without_photographs_is_refused(tmp_path):
+def test_a_folder_without_photographs_is_refused(tmp_path: Path) -> None:
     videos = tmp_path / "video-train" / "JPEGImages" / "x"
     videos.mkdir(parents=True)
     with pytest.raises(InputError, match="no photographs"):
@@ -159,6 +162,6 @@ def _only_videos(root):
 
 
 @pytest.mark.parametrize("fields", [{"frames": 2}, {"height": 8}, {"samples": 0}])
-def test_impossible_configs_are_refused(fields):
+def test_impossible_configs_are_refused(fields) -> None:
     with pytest.raises(InputError, match="rendered clips"):
         RenderConfig(**fields)

@@ -7,19 +7,19 @@ import pytest
 from maskstream.replacement.pipeline import pipelined
 
 
-def test_items_come_out_in_order_through_all_stages():
+def test_items_come_out_in_order_through_all_stages() -> None:
     assert list(pipelined(range(50), lambda n: n + 1, lambda n: n * 2)) == [(n + 1) * 2 for n in range(50)]
 
 
-def test_without_stages_the_items_themselves_come():
+def test_without_stages_the_items_themselves_come() -> None:
     assert list(pipelined("abc")) == ["a", "b", "c"]
 
 
-def test_nothing_comes_of_nothing():
+def test_nothing_comes_of_nothing() -> None:
     assert list(pipelined([], str)) == []
 
 
-def test_stages_work_at_the_same_time():
+def test_stages_work_at_the_same_time() -> None:
     both = threading.Barrier(2, timeout=10)  # breaks unless two stages are inside at once
 
     def meet(n):
@@ -37,7 +37,7 @@ def test_stages_work_at_the_same_time():
 
 
 @pytest.mark.parametrize("depth", [1, 3])
-def test_a_slow_end_makes_the_start_wait(depth):
+def test_a_slow_end_makes_the_start_wait(depth) -> None:
     drawn = 0
 
     def items():
@@ -54,7 +54,7 @@ def test_a_slow_end_makes_the_start_wait(depth):
 
 
 @pytest.mark.parametrize("place", ["items", "stage", "last stage"])
-def test_an_error_comes_after_what_was_done_before_it(place):
+def test_an_error_comes_after_what_was_done_before_it(place) -> None:
     def items():
         for n in range(10):
             if place == "items" and n == 4:
@@ -75,7 +75,7 @@ def test_an_error_comes_after_what_was_done_before_it(place):
         next(results)
 
 
-def test_leaving_early_ends_all_threads_and_closes_the_source():
+def test_leaving_early_ends_all_threads_and_closes_the_source() -> None:
     closed = []
 
     def items():
@@ -93,7 +93,7 @@ def test_leaving_early_ends_all_threads_and_closes_the_source():
     assert closed == [True]
 
 
-def test_an_error_leaves_no_threads():
+def test_an_error_leaves_no_threads() -> None:
     def failing(n):
         raise ValueError(n)
 
@@ -103,6 +103,6 @@ def test_an_error_leaves_no_threads():
     assert threading.active_count() == before
 
 
-def test_a_depth_of_nothing_is_refused():
+def test_a_depth_of_nothing_is_refused() -> None:
     with pytest.raises(ValueError, match="depth"):
         next(pipelined([1], depth=0))

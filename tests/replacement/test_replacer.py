@@ -1,5 +1,7 @@
 """The per-frame core: what is kept, where it is, and that nothing of it is overwritten later."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -64,7 +66,7 @@ class Truth:
     [(None, (), {1, 2, 3}), ((1, 3), (), {1, 3}), (None, (2,), {1, 3}), ((1, 2), (2,), {1})],
 )
 @pytest.mark.parametrize("tracked", [True, False])
-def test_only_what_is_kept_stays_before_the_background(keep, drop, stays, tracked):
+def test_only_what_is_kept_stays_before_the_background(keep, drop, stays, tracked) -> None:
     kept = KeptObjects.of(keep, drop)
     replacer = BackgroundReplacer(Truth() if tracked else None, open_background("green"), kept=kept)
     frame = picture(label_map())
@@ -77,7 +79,7 @@ def test_only_what_is_kept_stays_before_the_background(keep, drop, stays, tracke
     assert tuple(replaced.image[40, 30]) == (0, 255, 0)
 
 
-def test_ids_that_no_object_has_are_refused():
+def test_ids_that_no_object_has_are_refused() -> None:
     known = present_ids(label_map())
     KeptObjects.of((1,)).check(known)
     with pytest.raises(InputError, match=r"no object 7 .* have 1, 2, 3"):
@@ -88,7 +90,7 @@ def test_ids_that_no_object_has_are_refused():
         KeptObjects.of((1,), (1,)).check(known)
 
 
-def test_results_stay_as_they_are_while_more_frames_come():
+def test_results_stay_as_they_are_while_more_frames_come() -> None:
     replacer = BackgroundReplacer(None, open_background("green"))
     results, copies = [], []
     for shift in range(6):
@@ -101,14 +103,14 @@ def test_results_stay_as_they_are_while_more_frames_come():
         assert np.array_equal(result.alpha, alpha)
 
 
-def test_the_frame_is_left_as_it_is():
+def test_the_frame_is_left_as_it_is() -> None:
     frame = picture(label_map())
     before = frame.copy()
     BackgroundReplacer(Truth(), open_background("green")).step(frame)
     assert np.array_equal(frame, before)
 
 
-def test_without_a_background_colours_and_alpha_come_apart():
+def test_without_a_background_colours_and_alpha_come_apart() -> None:
     frame = picture(label_map())
     replaced = BackgroundReplacer(Truth(), None, kept=KeptObjects.of((1,))).step(frame)
     assert tuple(replaced.image[16, 9]) == COLOURS[1]
@@ -116,7 +118,7 @@ def test_without_a_background_colours_and_alpha_come_apart():
     assert not replaced.alpha[:, 30:].any()
 
 
-def test_a_green_screen_needs_no_object():
+def test_a_green_screen_needs_no_object() -> None:
     frame = np.full((HEIGHT, WIDTH, 3), (40, 180, 60), np.uint8)
     frame[15:35, 20:40] = (200, 120, 110)
     key = MatteConfig(key=KeyConfig())
@@ -126,7 +128,7 @@ def test_a_green_screen_needs_no_object():
 
 
 @pytest.mark.parametrize("background", ["white", "blur", "moving"])
-def test_a_restored_replacer_goes_on_to_the_same_bytes(background, tmp_path):
+def test_a_restored_replacer_goes_on_to_the_same_bytes(background, tmp_path: Path) -> None:
     for number in range(5):
         shade = np.full((8, 8, 3), 50 * number, np.uint8)
         Image.fromarray(shade).save(tmp_path / f"{number}.png")
@@ -149,7 +151,7 @@ def test_a_restored_replacer_goes_on_to_the_same_bytes(background, tmp_path):
         assert np.array_equal(got.alpha, want.alpha)
 
 
-def test_reset_forgets_the_objects():
+def test_reset_forgets_the_objects() -> None:
     segmenter = Truth()
     replacer = BackgroundReplacer(segmenter, open_background("white"))
     replacer.step(picture(label_map()))

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import asdict
+from pathlib import Path
 
 import pytest
 
@@ -29,7 +30,7 @@ def describe(folder, **content):
     return folder
 
 
-def test_all_that_was_noted_is_read(folder):
+def test_all_that_was_noted_is_read(folder) -> None:
     notes = Notes("a task", 1234, (SCORE,), SPEED)
     card = ModelCard.read(describe(folder, default_size=96, from_the_future=1, **asdict(notes)))
     assert card.info == ModelInfo("mine", default_size=96)
@@ -39,7 +40,7 @@ def test_all_that_was_noted_is_read(folder):
     assert (plain["name"], plain["scores"][0]["value"], plain["speed"]["threads"]) == ("mine", 0.5, 2)
 
 
-def test_a_network_without_notes_has_a_card_too(folder):
+def test_a_network_without_notes_has_a_card_too(folder) -> None:
     card = ModelCard.read(describe(folder))
     assert card.notes == Notes()
     assert card.notes.parameters is None
@@ -58,14 +59,14 @@ def test_a_network_without_notes_has_a_card_too(folder):
         {"task": 3},
     ],
 )
-def test_notes_of_another_form_are_refused(folder, content):
+def test_notes_of_another_form_are_refused(folder, content) -> None:
     with pytest.raises(
         InputError, match=r"model\.json: its task, parameters, scores or speed cannot be read"
     ):
         ModelCard.read(describe(folder, **content))
 
 
-def test_what_is_no_exported_network_is_refused(tmp_path, folder):
+def test_what_is_no_exported_network_is_refused(tmp_path: Path, folder) -> None:
     with pytest.raises(InputError, match="no such network; shipped are"):
         ModelCard.read("nonesuch")
     with pytest.raises(InputError, match="is not exported; `maskstream export"):
@@ -74,7 +75,7 @@ def test_what_is_no_exported_network_is_refused(tmp_path, folder):
         ModelCard.read(folder)
 
 
-def test_a_file_of_notes_holds_nothing_else(tmp_path):
+def test_a_file_of_notes_holds_nothing_else(tmp_path: Path) -> None:
     path = tmp_path / "notes.json"
     for text, message in (
         ("{", "cannot be read"),
@@ -89,7 +90,7 @@ def test_a_file_of_notes_holds_nothing_else(tmp_path):
 
 
 @pytest.mark.parametrize("name", shipped_models())
-def test_shipped_networks_say_what_was_measured(name):
+def test_shipped_networks_say_what_was_measured(name) -> None:
     card = ModelCard.read(name)
     assert card.info.name == name
     assert card.notes.parameters > 100_000
@@ -102,7 +103,7 @@ def test_shipped_networks_say_what_was_measured(name):
 
 
 @pytest.mark.parametrize("folder", shipped_subject_models(), ids=lambda folder: folder.name)
-def test_shipped_networks_that_find_the_subject_say_what_was_measured(folder):
+def test_shipped_networks_that_find_the_subject_say_what_was_measured(folder) -> None:
     card = ModelCard.read(folder)
     assert (card.info.name, card.notes.task) == (folder.name, SUBJECT_TASK)
     assert card.disk_bytes < 5_000_000
@@ -138,7 +139,7 @@ class Counting:
         ({"memory_max_frames": None}, (480, 848), 10),
     ],
 )
-def test_a_frame_is_timed_at_the_networks_own_size_and_memory(fields, size, frames):
+def test_a_frame_is_timed_at_the_networks_own_size_and_memory(fields, size, frames) -> None:
     runtime = Counting(**fields)
     assert (usual_size(runtime.info), usual_memory(runtime.info)) == (size, frames)
     taken, what = time_of_a_frame(runtime, objects=2, repeats=3)
@@ -167,7 +168,7 @@ def test_a_frame_is_timed_at_the_networks_own_size_and_memory(fields, size, fram
         ({"parameters": {}}, "model.json: its task, parameters, scores or speed cannot be read"),
     ],
 )
-def test_wrong_types_are_one_line_that_names_the_field(folder, content, message):
+def test_wrong_types_are_one_line_that_names_the_field(folder, content, message) -> None:
     with pytest.raises(InputError, match=message) as refused:
         ModelCard.read(describe(folder, **content))
     assert "\n" not in str(refused.value)
@@ -181,7 +182,7 @@ def test_wrong_types_are_one_line_that_names_the_field(folder, content, message)
         ("[]", "model.json: is no JSON object; export the network again"),
     ],
 )
-def test_numbers_that_are_none_and_other_json_are_one_line(folder, text, message):
+def test_numbers_that_are_none_and_other_json_are_one_line(folder, text, message) -> None:
     (folder / "model.json").write_text(text)
     with pytest.raises(InputError, match=message):
         ModelCard.read(folder)

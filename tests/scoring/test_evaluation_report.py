@@ -2,6 +2,7 @@
 
 import re
 from html.parser import HTMLParser
+from pathlib import Path
 from types import SimpleNamespace
 from xml.etree import ElementTree
 
@@ -45,7 +46,7 @@ class Page(HTMLParser):
             self.pictures.append(dict(attributes)["src"])
 
 
-def test_the_page_stands_alone_and_shows_what_is_there(source, tmp_path):
+def test_the_page_stands_alone_and_shows_what_is_there(source, tmp_path: Path) -> None:
     page = write_report(tmp_path / "report", source)
     text = page.read_text()
     parsed = Page(text)
@@ -60,7 +61,7 @@ def test_the_page_stands_alone_and_shows_what_is_there(source, tmp_path):
     assert "&lt;live&gt;" in text
 
 
-def test_the_worst_frames_come_first_and_are_marked(source, tmp_path):
+def test_the_worst_frames_come_first_and_are_marked(source, tmp_path: Path) -> None:
     text = write_report(tmp_path / "report", source).read_text()
     captions = re.findall("<figcaption>(.*?)</figcaption>", text)
     assert captions[0] == "b&lt;d 00003: J 0.00"
@@ -70,7 +71,7 @@ def test_the_worst_frames_come_first_and_are_marked(source, tmp_path):
     assert len(line.attrib["points"].split()) == 6
 
 
-def test_the_markdown_has_the_same_table_and_pictures(source, tmp_path):
+def test_the_markdown_has_the_same_table_and_pictures(source, tmp_path: Path) -> None:
     write_report(tmp_path / "report", source)
     text = (tmp_path / "report/report.md").read_text()
     assert "| mean of 3 |" in text
@@ -78,7 +79,7 @@ def test_the_markdown_has_the_same_table_and_pictures(source, tmp_path):
         assert (tmp_path / "report" / picture).is_file()
 
 
-def test_an_older_report_is_replaced_and_nothing_else(source, tmp_path):
+def test_an_older_report_is_replaced_and_nothing_else(source, tmp_path: Path) -> None:
     write_report(tmp_path / "report", source)
     (tmp_path / "report/pictures/old.jpg").write_bytes(b"")
     write_report(tmp_path / "report", source)
@@ -88,7 +89,7 @@ def test_an_older_report_is_replaced_and_nothing_else(source, tmp_path):
     assert (tmp_path / "results/good").is_dir()
 
 
-def test_images_are_found_in_other_folders(source, tmp_path):
+def test_images_are_found_in_other_folders(source, tmp_path: Path) -> None:
     masks = open_sequences(tmp_path / "DAVIS")
     assert not masks.sequences[0].images
     for root in (tmp_path / "DAVIS", tmp_path / "DAVIS/JPEGImages/480p"):
@@ -97,7 +98,7 @@ def test_images_are_found_in_other_folders(source, tmp_path):
     assert not with_images(bare, tmp_path / "results").sequences[0].images
 
 
-def test_the_outline_is_white_on_black_and_nothing_else_changes():
+def test_the_outline_is_white_on_black_and_nothing_else_changes() -> None:
     label_map = moving((1,))[0]
     picture = outlined(np.full((40, 60, 3), 90, np.uint8), label_map)
     colours = {tuple(pixel) for pixel in picture.reshape(-1, 3).tolist()}
@@ -105,7 +106,7 @@ def test_the_outline_is_white_on_black_and_nothing_else_changes():
     assert (picture[30:] == 90).all()
 
 
-def test_heat_rises_with_attention_and_where_nobody_looked_it_is_grey():
+def test_heat_rises_with_attention_and_where_nobody_looked_it_is_grey() -> None:
     attention = np.tile(np.linspace(0, 1, 60, dtype=np.float32), (40, 1))
     attention[:20] = np.nan
     picture = heated(np.full((40, 60, 3), 100, np.uint8), attention)
@@ -116,7 +117,7 @@ def test_heat_rises_with_attention_and_where_nobody_looked_it_is_grey():
 
 
 @pytest.mark.torch
-def test_attention_is_recorded_and_put_where_the_network_looked(tmp_path):
+def test_attention_is_recorded_and_put_where_the_network_looked(tmp_path: Path) -> None:
     import torch
 
     from maskstream.network.spatial import SpatialConstraint

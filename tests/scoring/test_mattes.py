@@ -33,11 +33,11 @@ def soft(seed=0, shape=(40, 60)):
 @pytest.mark.parametrize(
     "alpha", [blank(), blank(255), block(), soft()], ids=["none", "all", "block", "soft"]
 )
-def test_a_perfect_matte_has_no_error(measure, alpha):
+def test_a_perfect_matte_has_no_error(measure, alpha) -> None:
     assert measure(alpha, alpha.copy()) == 0
 
 
-def test_sums_and_means_are_those_worked_out_by_hand():
+def test_sums_and_means_are_those_worked_out_by_hand() -> None:
     truth, prediction = block(255, np.s_[0:10, 0:10]), block(204, np.s_[0:10, 0:10])
     assert mattes.sad(truth, prediction) == pytest.approx(100 * 0.2 / 1000)
     assert mattes.mad(truth, prediction) == pytest.approx(100 * 0.2 / 2400)
@@ -52,7 +52,7 @@ def dented(alpha):
 
 
 @pytest.mark.parametrize("prediction", [soft(2), dented(soft(1))], ids=["everywhere", "in a few pixels"])
-def test_the_gradient_error_is_that_of_the_written_out_filter(prediction):
+def test_the_gradient_error_is_that_of_the_written_out_filter(prediction) -> None:
     x = np.arange(-4, 5)
     bell = np.exp(-(x**2) / (2 * 1.4**2))
     kernel = np.outer(bell, -x * bell)
@@ -66,13 +66,13 @@ def test_the_gradient_error_is_that_of_the_written_out_filter(prediction):
     assert mattes.gradient(soft(1), prediction) == pytest.approx(expected, rel=1e-4)
 
 
-def test_the_gradient_sees_slopes_and_not_levels():
+def test_the_gradient_sees_slopes_and_not_levels() -> None:
     assert mattes.gradient(blank(200), blank(100)) == pytest.approx(0, abs=1e-9)
     assert mattes.gradient(block(), block(200)) > 0.01
     assert mattes.sad(blank(200), blank(100)) > 0
 
 
-def test_connectivity_is_that_worked_out_by_hand():
+def test_connectivity_is_that_worked_out_by_hand() -> None:
     truth = block()
     prediction = block()
     prediction[2:4, 50:55] = 255  # ten loose pixels: they leave at the first level, their true alpha is 0
@@ -82,12 +82,12 @@ def test_connectivity_is_that_worked_out_by_hand():
     assert mattes.connectivity(truth, weaker) == pytest.approx(40 * 0.6 / 1000)
 
 
-def test_small_differences_of_connection_are_forgiven():
+def test_small_differences_of_connection_are_forgiven() -> None:
     truth, prediction = block(255), block(230)  # 0.9 is a level of its own
     assert mattes.connectivity(truth, prediction) == 0
 
 
-def test_a_loose_part_costs_more_than_the_same_alpha_at_the_object():
+def test_a_loose_part_costs_more_than_the_same_alpha_at_the_object() -> None:
     truth = block(255)
     truth[10:30, 30:34] = 200
     attached, loose = truth.copy(), truth.copy()
@@ -98,7 +98,7 @@ def test_a_loose_part_costs_more_than_the_same_alpha_at_the_object():
     assert mattes.connectivity(truth, loose) > 10 * mattes.connectivity(truth, attached)
 
 
-def test_parts_that_touch_at_corners_only_are_apart():
+def test_parts_that_touch_at_corners_only_are_apart() -> None:
     truth = blank()
     truth[10:20, 10:20] = truth[20:25, 20:25] = 255
     bridged = truth.copy()
@@ -107,7 +107,7 @@ def test_parts_that_touch_at_corners_only_are_apart():
     assert mattes.connectivity(truth, bridged) == pytest.approx(1 / 1000)
 
 
-def test_flicker_is_the_change_that_the_truth_has_not():
+def test_flicker_is_the_change_that_the_truth_has_not() -> None:
     still = block()
     assert mattes.dtssd(still, block(51), still, block(51)) == 0
     moved = block(255, np.s_[10:30, 12:32])
@@ -117,7 +117,7 @@ def test_flicker_is_the_change_that_the_truth_has_not():
     assert mattes.dtssd(still, still, still, block(204)) == pytest.approx(expected)
 
 
-def test_colours_count_at_the_edge_only():
+def test_colours_count_at_the_edge_only() -> None:
     truth = block()
     truth[10, 10:30] = 128
     colours = np.full((40, 60, 3), 100, np.uint8)
@@ -132,7 +132,7 @@ def test_colours_count_at_the_edge_only():
     assert mattes.colour_error(block(), colours, wrong) is None
 
 
-def test_a_sequence_is_scored_by_the_means_of_its_frames():
+def test_a_sequence_is_scored_by_the_means_of_its_frames() -> None:
     truths, predictions = [soft(i) for i in range(4)], [soft(i + 10) for i in range(4)]
     colours = np.zeros((40, 60, 3), np.uint8)
     score = MattingScore()
@@ -150,7 +150,7 @@ def test_a_sequence_is_scored_by_the_means_of_its_frames():
     assert (scores.colour_mad, scores.colour_mse) == (0, 0)
 
 
-def test_what_was_not_measured_is_no_number():
+def test_what_was_not_measured_is_no_number() -> None:
     score = MattingScore()
     score.add(block(), block())
     assert np.isnan([score.scores().dtssd, score.scores().colour_mad]).all()
@@ -158,7 +158,7 @@ def test_what_was_not_measured_is_no_number():
         MattingScore().scores()
 
 
-def test_sequences_count_the_same_whatever_their_length():
+def test_sequences_count_the_same_whatever_their_length() -> None:
     short, long = MattingScore(), MattingScore()
     short.add(block(), block(0))
     for _ in range(3):
@@ -167,14 +167,14 @@ def test_sequences_count_the_same_whatever_their_length():
 
 
 @pytest.mark.parametrize("measure", MEASURES)
-def test_other_sizes_and_types_are_refused(measure):
+def test_other_sizes_and_types_are_refused(measure) -> None:
     with pytest.raises(InputError, match="60x40 but the prediction is 60x41"):
         measure(blank(), blank(shape=(41, 60)))
     with pytest.raises(InputError, match="float32"):
         measure(blank(), blank().astype(np.float32))
 
 
-def test_a_large_frame_is_scored_in_well_under_a_second():
+def test_a_large_frame_is_scored_in_well_under_a_second() -> None:
     truth, prediction = soft(0, (720, 1280)), soft(1, (720, 1280))
     colours = np.zeros((720, 1280, 3), np.uint8)
     score = MattingScore()

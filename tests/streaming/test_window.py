@@ -52,7 +52,7 @@ def test_a_window_keeps_its_size_while_that_nearly_fits() -> None:
 def test_pixels_of_a_window_lie_inside_the_frame(shape: tuple[int, int]) -> None:
     random = np.random.default_rng(0)
     for side in random.uniform(0.01, 1, 50):
-        rows, columns = Window(*random.uniform(0, 1 - side, 2), side).pixels(*shape)
+        rows, columns = Window(*random.uniform(0, 1 - side, 2), side).pixels(*shape)  # type: ignore[call-arg]
         assert 0 <= rows.start < rows.stop <= shape[0]
         assert 0 <= columns.start < columns.stop <= shape[1]
     assert WHOLE.pixels(*shape) == (slice(0, shape[0]), slice(0, shape[1]))

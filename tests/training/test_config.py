@@ -14,7 +14,7 @@ pytestmark = pytest.mark.torch
 STAGE = {"until": 1.0, "size": [64], "batch": 2, "frames": 3, "video_fraction": 0.5}
 
 
-def test_a_run_survives_json():
+def test_a_run_survives_json() -> None:
     config = TrainConfig(
         steps=10,
         stages=(Stage(1.0, (32, 64), 2, 3, 0.5),),
@@ -24,20 +24,20 @@ def test_a_run_survives_json():
     assert TrainConfig.from_dict(json.loads(json.dumps(config.to_dict()))) == config
 
 
-def test_missing_fields_keep_their_defaults_in_nested_configs_too():
+def test_missing_fields_keep_their_defaults_in_nested_configs_too() -> None:
     config = TrainConfig.from_dict({"minutes": 5, "clips": {"flip": 0}, "stages": [STAGE]})
     assert config == TrainConfig(
         minutes=5, clips=replace(ClipConfig(), flip=0), stages=(Stage(1.0, (64,), 2, 3, 0.5),)
     )
 
 
-def test_stages_follow_one_another_and_the_last_one_stays():
+def test_stages_follow_one_another_and_the_last_one_stays() -> None:
     config = TrainConfig(minutes=1)
     shown = [config.stage(progress) for progress in (0.0, 0.19, 0.2, 0.74, 0.75, 1.0)]
     assert shown == [STAGES[0], STAGES[0], STAGES[1], STAGES[1], STAGES[2], STAGES[2]]
 
 
-def test_stills_come_first_and_video_is_never_alone():
+def test_stills_come_first_and_video_is_never_alone() -> None:
     assert STAGES[0].video_fraction == 0
     assert all(stage.video_fraction < 1 for stage in STAGES)
 
@@ -60,7 +60,7 @@ def test_stills_come_first_and_video_is_never_alone():
         ({"steps": 1, "skip": {"fractions": [0.5], "skips": [3]}}, "skip schedule"),
     ],
 )
-def test_what_cannot_be_is_said_in_one_line(fields, message):
+def test_what_cannot_be_is_said_in_one_line(fields, message) -> None:
     with pytest.raises(InputError, match=message) as error:
         TrainConfig.from_dict(fields)
     assert "\n" not in str(error.value)

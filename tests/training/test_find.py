@@ -3,6 +3,7 @@
 import os
 import signal
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -27,7 +28,7 @@ def data():
     return SubjectData(replace(drawn.images, names=("drawn/0", "drawn/1")), drawn.backgrounds)
 
 
-def test_the_loss_of_a_fixed_batch_goes_down(data, tmp_path):
+def test_the_loss_of_a_fixed_batch_goes_down(data, tmp_path: Path) -> None:
     trainer = SubjectTrainer(TINY, data, replace(SHORT, steps=40, rate=5e-3), tmp_path)
     scenes = trainer.sampler.sample(4, (64, 64))
     trainer.sampler.sample = lambda *_: scenes
@@ -41,7 +42,7 @@ def test_the_loss_of_a_fixed_batch_goes_down(data, tmp_path):
     assert loss() < 0.8 * before
 
 
-def test_a_resumed_run_is_the_same_to_the_bit(data, tmp_path):
+def test_a_resumed_run_is_the_same_to_the_bit(data, tmp_path: Path) -> None:
     through = SubjectTrainer(TINY, data, SHORT, tmp_path / "through")
     through.run()
     stopped = SubjectTrainer(TINY, data, SHORT, tmp_path / "stopped")
@@ -62,7 +63,7 @@ def test_a_resumed_run_is_the_same_to_the_bit(data, tmp_path):
         torch.testing.assert_close(ours, theirs, rtol=0, atol=0)
 
 
-def test_checkpoints_are_judged(data, tmp_path):
+def test_checkpoints_are_judged(data, tmp_path: Path) -> None:
     seen = []
 
     def evaluate(network, folder, step):
@@ -74,13 +75,13 @@ def test_checkpoints_are_judged(data, tmp_path):
     assert '"held back/all": 0.5' in (tmp_path / "log.jsonl").read_text()
 
 
-def test_the_folder_of_another_kind_of_run_is_refused(data, tmp_path):
+def test_the_folder_of_another_kind_of_run_is_refused(data, tmp_path: Path) -> None:
     Trainer(LIGHT, drawn_data(), replace(RUN, steps=1), tmp_path).run()
     with pytest.raises(InputError, match="is a run of another network"):
         SubjectTrainer(TINY, data, SHORT, tmp_path)
 
 
-def test_void_counts_for_nothing():
+def test_void_counts_for_nothing() -> None:
     labels = torch.zeros((1, 32, 32), dtype=torch.uint8)
     labels[:, 8:24, 8:24] = 1
     labels[:, 24:] = 255
@@ -93,7 +94,7 @@ def test_void_counts_for_nothing():
     assert right.loss < 0.01
 
 
-def test_finding_nobody_where_nobody_is_costs_nothing_and_finding_somebody_does():
+def test_finding_nobody_where_nobody_is_costs_nothing_and_finding_somebody_does() -> None:
     labels = torch.zeros((2, 32, 32), dtype=torch.uint8)
     nobody = subject_loss(torch.full((2, 8, 8), -15.0), labels, 0.5, 1.0)
     assert nobody.loss < 0.01
@@ -103,7 +104,7 @@ def test_finding_nobody_where_nobody_is_costs_nothing_and_finding_somebody_does(
     assert subject_loss(somebody, labels, 0.5, 1.0).loss > 1
 
 
-def test_impossible_runs_are_refused():
+def test_impossible_runs_are_refused() -> None:
     with pytest.raises(InputError, match="multiples of 32"):
         SubjectTrainConfig(steps=1, sizes=((100, 64),))
     with pytest.raises(InputError, match="batch is 0"):

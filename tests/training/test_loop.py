@@ -49,7 +49,7 @@ def assert_equal_states(a, b):
     torch.testing.assert_close(a.state_dict(), b.state_dict(), rtol=0, atol=0)
 
 
-def test_the_loss_of_a_fixed_batch_goes_down(data, tmp_path):
+def test_the_loss_of_a_fixed_batch_goes_down(data, tmp_path: Path) -> None:
     clips = drawn_clips()
     calm = {"drop_previous": 0.0, "shift_previous": 0.0, "halve_previous": 0.0}
     config = replace(RUN, steps=40, rate=3e-3, warm_up=5, **calm)
@@ -67,7 +67,7 @@ def test_the_loss_of_a_fixed_batch_goes_down(data, tmp_path):
     assert loss() < 0.7 * before
 
 
-def test_a_resumed_run_is_the_same_to_the_bit(data, tmp_path):
+def test_a_resumed_run_is_the_same_to_the_bit(data, tmp_path: Path) -> None:
     through = Trainer(LIGHT, data, RUN, tmp_path / "through")
     through.run()
 
@@ -90,7 +90,7 @@ def test_a_resumed_run_is_the_same_to_the_bit(data, tmp_path):
     assert [line["step"] for line in log_of(tmp_path / "stopped")] == [3, 6]
 
 
-def test_a_budget_of_minutes_ends_a_run_over_all_resumptions(data, tmp_path):
+def test_a_budget_of_minutes_ends_a_run_over_all_resumptions(data, tmp_path: Path) -> None:
     config = replace(RUN, steps=10_000, minutes=1e-4)
     first = Trainer(LIGHT, data, config, tmp_path)
     first.run()
@@ -104,7 +104,7 @@ def test_a_budget_of_minutes_ends_a_run_over_all_resumptions(data, tmp_path):
     assert more.step > first.step
 
 
-def test_without_steps_the_budget_is_the_length(data, tmp_path):
+def test_without_steps_the_budget_is_the_length(data, tmp_path: Path) -> None:
     trainer = Trainer(LIGHT, data, replace(RUN, steps=0, minutes=0.01), tmp_path)
     seen = []
     watch(trainer, lambda step: seen.append(trainer.progress))
@@ -114,7 +114,7 @@ def test_without_steps_the_budget_is_the_length(data, tmp_path):
     assert seen == sorted(seen)
 
 
-def test_the_log_has_a_line_of_figures(data, tmp_path):
+def test_the_log_has_a_line_of_figures(data, tmp_path: Path) -> None:
     Trainer(LIGHT, data, RUN, tmp_path).run()
     (line,) = log_of(tmp_path)
     assert line["step"] == line["progress"] * RUN.steps == 6
@@ -125,7 +125,7 @@ def test_the_log_has_a_line_of_figures(data, tmp_path):
     assert 0 < line["rate"] < RUN.rate
 
 
-def test_every_checkpoint_is_judged_by_its_averaged_weights(data, tmp_path):
+def test_every_checkpoint_is_judged_by_its_averaged_weights(data, tmp_path: Path) -> None:
     judged = []
 
     def evaluate(network, folder, step):
@@ -146,7 +146,7 @@ def test_every_checkpoint_is_judged_by_its_averaged_weights(data, tmp_path):
     )
 
 
-def test_stages_and_skips_follow_the_progress(data, tmp_path):
+def test_stages_and_skips_follow_the_progress(data, tmp_path: Path) -> None:
     trainer = Trainer(LIGHT, data, RUN, tmp_path)
     asked = watch(trainer)
     trainer.run()
@@ -159,7 +159,7 @@ def test_stages_and_skips_follow_the_progress(data, tmp_path):
 
 
 @pytest.mark.parametrize("schedule", ["cosine", "poly"])
-def test_the_rate_warms_up_and_decays(data, tmp_path, schedule):
+def test_the_rate_warms_up_and_decays(data, tmp_path: Path, schedule) -> None:
     trainer = Trainer(LIGHT, data, replace(RUN, schedule=schedule, warm_up=3), tmp_path)
     rates = []
     watch(trainer, lambda step: rates.append(trainer.optimizer.param_groups[0]["lr"]))
@@ -170,7 +170,9 @@ def test_the_rate_warms_up_and_decays(data, tmp_path, schedule):
     assert rates[-1] < RUN.rate / 3
 
 
-def test_a_step_whose_gradient_is_not_finite_is_skipped(data, tmp_path, monkeypatch):
+def test_a_step_whose_gradient_is_not_finite_is_skipped(
+    data, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def broken(*arguments, **options):
         result = rollout(*arguments, **options)
         return RolloutResult(result.loss * float("nan"), result.iou)
@@ -184,7 +186,7 @@ def test_a_step_whose_gradient_is_not_finite_is_skipped(data, tmp_path, monkeypa
 
 
 @pytest.mark.parametrize("frozen", [True, False])
-def test_norm_statistics_can_be_frozen(data, tmp_path, frozen):
+def test_norm_statistics_can_be_frozen(data, tmp_path: Path, frozen) -> None:
     trainer = Trainer(LIGHT, data, replace(RUN, steps=1, freeze_norm=frozen), tmp_path)
     before = {k: v.clone() for k, v in trainer.network.named_buffers() if "running" in k}
     trainer.run()
@@ -192,14 +194,14 @@ def test_norm_statistics_can_be_frozen(data, tmp_path, frozen):
     assert all(torch.equal(after[k], v) for k, v in before.items()) == frozen
 
 
-def test_bfloat16_trains_single_precision_weights(data, tmp_path):
+def test_bfloat16_trains_single_precision_weights(data, tmp_path: Path) -> None:
     trainer = Trainer(LIGHT, data, replace(RUN, steps=2, bfloat16=True), tmp_path)
     trainer.run()
     assert {p.dtype for p in trainer.network.parameters()} == {torch.float32}
     assert all(p.isfinite().all() for p in trainer.network.parameters())
 
 
-def test_training_starts_from_given_weights(data, tmp_path):
+def test_training_starts_from_given_weights(data, tmp_path: Path) -> None:
     torch.manual_seed(7)
     given = SegmentationNetwork(LIGHT)
     checkpoints.save(given, tmp_path / "given.safetensors")
@@ -211,7 +213,7 @@ def test_training_starts_from_given_weights(data, tmp_path):
         Trainer(FULL, data, RUN, tmp_path / "other", start=tmp_path / "given.safetensors")
 
 
-def test_a_folder_that_cannot_be_gone_on_in_is_refused(data, tmp_path):
+def test_a_folder_that_cannot_be_gone_on_in_is_refused(data, tmp_path: Path) -> None:
     Trainer(LIGHT, data, replace(RUN, steps=1), tmp_path).run()
     with pytest.raises(InputError, match="is a run of another network"):
         Trainer(FULL, data, RUN, tmp_path)
@@ -224,7 +226,7 @@ def test_a_folder_that_cannot_be_gone_on_in_is_refused(data, tmp_path):
 
 
 @pytest.mark.slow
-def test_two_processes_stay_in_step_and_resume_as_one_run(tmp_path):
+def test_two_processes_stay_in_step_and_resume_as_one_run(tmp_path: Path) -> None:
     root = Path(__file__).parents[2]
     script = root / "tests" / "helpers" / "two_processes.py"
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
@@ -249,7 +251,7 @@ def test_two_processes_stay_in_step_and_resume_as_one_run(tmp_path):
     assert len(log_of(tmp_path / "through")) == 1
 
 
-def test_frozen_stages_stay_and_the_trunk_has_a_rate_of_its_own(data, tmp_path):
+def test_frozen_stages_stay_and_the_trunk_has_a_rate_of_its_own(data, tmp_path: Path) -> None:
     config = replace(RUN, frozen_stride=4, trunk_rate=0.1)
     trainer = Trainer(LIGHT, data, config, tmp_path)
     trunk = trainer.network.image_encoder.trunk
@@ -264,7 +266,7 @@ def test_frozen_stages_stay_and_the_trunk_has_a_rate_of_its_own(data, tmp_path):
     assert rates[-1][0.1] == pytest.approx(0.1 * rates[-1][1.0])
 
 
-def test_a_run_without_norms_starts_from_weights_with_norms(data, tmp_path):
+def test_a_run_without_norms_starts_from_weights_with_norms(data, tmp_path: Path) -> None:
     normed = replace(LIGHT, backbone="efficientnet_lite0")
     folded = replace(normed, trunk_norm=False)
     start = tmp_path / "start.safetensors"

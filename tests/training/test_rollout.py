@@ -56,7 +56,7 @@ def true_masks(clips, t):
 
 @pytest.mark.parametrize("config", KINDS.values(), ids=KINDS)
 @pytest.mark.parametrize("checkpointed", [False, True])
-def test_gradients_reach_every_parameter(config, checkpointed):
+def test_gradients_reach_every_parameter(config, checkpointed) -> None:
     network = make(config)
     result = roll(network, drawn_clips(), replace(UNDISTURBED, checkpoint_activations=checkpointed))
     result.loss.backward()
@@ -69,7 +69,7 @@ def test_gradients_reach_every_parameter(config, checkpointed):
     assert [name for name, gradient in weights.items() if not gradient.any()] == []
 
 
-def test_void_pixels_teach_nothing():
+def test_void_pixels_teach_nothing() -> None:
     clips = drawn_clips()
     clips.labels[:, 1:, :, 8:24] = 255
     network = make(LIGHT)
@@ -87,7 +87,7 @@ def test_void_pixels_teach_nothing():
 
 
 @pytest.mark.parametrize("truth", [0.0, 1.0])
-def test_memory_and_previous_masks_are_the_truth_or_the_predictions(truth):
+def test_memory_and_previous_masks_are_the_truth_or_the_predictions(truth) -> None:
     clips, network = drawn_clips(), make(LIGHT)
     memorized, segmented = calls_of(network, "memorize"), calls_of(network, "segment")
     roll(network, clips, truth=truth)
@@ -104,7 +104,7 @@ def test_memory_and_previous_masks_are_the_truth_or_the_predictions(truth):
     assert cells == [4, 8]  # every frame joins the memory
 
 
-def test_previous_masks_are_dropped_shifted_and_halved_but_the_memory_is_not():
+def test_previous_masks_are_dropped_shifted_and_halved_but_the_memory_is_not() -> None:
     clips = drawn_clips()
     for fate in ("drop_previous", "shift_previous", "halve_previous"):
         config = replace(UNDISTURBED, **{fate: 1.0})
@@ -125,7 +125,7 @@ def test_previous_masks_are_dropped_shifted_and_halved_but_the_memory_is_not():
             assert ((share > 0.2) & (share < 0.8)).all()
 
 
-def test_clips_of_a_batch_do_not_touch_one_another():
+def test_clips_of_a_batch_do_not_touch_one_another() -> None:
     clips = drawn_clips(batch=6)
     rows = torch.nonzero(clips.objects == clips.objects[0])[:, 0][:2]
     assert len(rows) == 2
@@ -135,7 +135,7 @@ def test_clips_of_a_batch_do_not_touch_one_another():
     torch.testing.assert_close(together, torch.stack(alone).mean(), rtol=1e-4, atol=1e-5)
 
 
-def test_the_others_of_an_object_are_those_of_its_own_clip():
+def test_the_others_of_an_object_are_those_of_its_own_clip() -> None:
     masks = torch.tensor([0.2, 0.9, 0.8, 0.5]).view(4, 1, 1)
     others = others_of(masks, torch.tensor([0, 1, 1, 1]), 2)
     torch.testing.assert_close(others.flatten(), torch.tensor([0.0, 1.0, 1.0, 1.0]))
@@ -156,7 +156,7 @@ def gradients(config, training):
 
 @pytest.mark.parametrize("name", ["light", "full", "full-l2", "shared-l2"])
 @pytest.mark.parametrize("chunk", [0, 1])
-def test_saving_memory_changes_nothing(name, chunk):
+def test_saving_memory_changes_nothing(name, chunk) -> None:
     # Norms of a decoder that takes a few objects at a time see other batches.
     config = replace(KINDS[name], decoder_norm=not chunk)
     loss, expected, buffers = gradients(config, UNDISTURBED)

@@ -119,7 +119,7 @@ def test_folder_of_broken_images_is_one_line(tmp_path: Path) -> None:
     refused(tmp_path, "none of its 2 images can be read")
 
 
-def test_text_is_no_video(tmp_path):
+def test_text_is_no_video(tmp_path: Path) -> None:
     path = tmp_path / "notes.txt"
     path.write_text("what FFmpeg would show as a picture of letters")
     with pytest.raises(InputError, match=r"notes\.txt: not a readable video"):

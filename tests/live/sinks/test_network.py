@@ -102,7 +102,7 @@ KINDS = {
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_stream_arrives_with_its_sound_beside_its_pictures(run, kind):
+def test_a_stream_arrives_with_its_sound_beside_its_pictures(run, kind) -> None:
     address, listen, options = KINDS[kind]
     port = free_port(socket.SOCK_DGRAM if kind == "udp" else socket.SOCK_STREAM)
     server = Server(listen.format(port), seconds=5.0, **options)
@@ -122,12 +122,12 @@ def test_a_stream_arrives_with_its_sound_beside_its_pictures(run, kind):
     assert np.abs(matched).max() < 2 / FPS
 
 
-def test_what_is_secret_in_an_address_is_not_told():
+def test_what_is_secret_in_an_address_is_not_told() -> None:
     sink = open_sink("rtmp://user:word@127.0.0.1:1935/live/secret?key=secret")
     assert sink.name == "rtmp://127.0.0.1:1935"
 
 
-def test_a_server_that_is_not_there_is_tried_again_until_it_is(run):
+def test_a_server_that_is_not_there_is_tried_again_until_it_is(run) -> None:
     port = free_port()
     runner = run(f"rtmp://127.0.0.1:{port}/live/x", back_off=(0.1, 0.5))
     stream(runner, lambda: "refused" in runner.status[f"rtmp://127.0.0.1:{port}"])
@@ -137,7 +137,7 @@ def test_a_server_that_is_not_there_is_tried_again_until_it_is(run):
     assert server.pictures
 
 
-def test_a_server_that_goes_away_is_connected_to_again(run):
+def test_a_server_that_goes_away_is_connected_to_again(run) -> None:
     port = free_port()
     address = f"tcp://127.0.0.1:{port}"
     runner = run(address, back_off=(0.1, 0.5))
@@ -148,7 +148,9 @@ def test_a_server_that_goes_away_is_connected_to_again(run):
 
 
 @pytest.mark.parametrize("scheme", ["rtmp", "rtsp", "http"])
-def test_a_server_that_never_answers_stops_nothing_and_is_given_up_for_a_while(run, scheme, monkeypatch):
+def test_a_server_that_never_answers_stops_nothing_and_is_given_up_for_a_while(
+    run, scheme, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """FFmpeg waits for such servers in calls that let no Python thread run."""
     monkeypatch.setattr("maskstream.live.sinks.network._LONGEST_CALL", 3.0)
     with socket.socket() as silent:
@@ -169,7 +171,7 @@ def test_a_server_that_never_answers_stops_nothing_and_is_given_up_for_a_while(r
         assert not runner.given_up
 
 
-def test_closing_while_a_server_does_not_answer_takes_a_second_at_most(run):
+def test_closing_while_a_server_does_not_answer_takes_a_second_at_most(run) -> None:
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
         silent.listen()
@@ -182,7 +184,7 @@ def test_closing_while_a_server_does_not_answer_takes_a_second_at_most(run):
         eventually(lambda: process.poll() is not None)
 
 
-def test_a_server_that_takes_nothing_any_more_does_not_hold_up_the_end(run):
+def test_a_server_that_takes_nothing_any_more_does_not_hold_up_the_end(run) -> None:
     with socket.socket() as lazy:
         lazy.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         lazy.bind(("127.0.0.1", 0))
@@ -197,7 +199,7 @@ def test_a_server_that_takes_nothing_any_more_does_not_hold_up_the_end(run):
         eventually(lambda: process.poll() is not None, 30)
 
 
-def test_whip_offers_h264_and_opus(run):
+def test_whip_offers_h264_and_opus(run) -> None:
     offers = []
 
     class Handler(http.server.BaseHTTPRequestHandler):
@@ -223,7 +225,7 @@ def test_whip_offers_h264_and_opus(run):
     assert not runner.given_up
 
 
-def test_what_this_pyav_can_not_send_is_said_in_one_line(run):
+def test_what_this_pyav_can_not_send_is_said_in_one_line(run) -> None:
     if "srt" in _protocols():
         pytest.skip("this PyAV can")
     runner = run("srt://127.0.0.1:9000")
@@ -243,13 +245,13 @@ def _protocols():
     return ("srt",)
 
 
-def test_a_muxer_that_this_pyav_has_not_is_refused(monkeypatch):
+def test_a_muxer_that_this_pyav_has_not_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(av, "formats_available", {"flv"})
     with pytest.raises(InputError, match="can't send whip"):
         open_sink("https://127.0.0.1/whip")
 
 
-def test_only_sealed_frames_are_sent():
+def test_only_sealed_frames_are_sent() -> None:
     sink = open_sink(f"udp://127.0.0.1:{free_port(socket.SOCK_DGRAM)}")
     sink.open(SIZE, 30.0, None)
     with pytest.raises(TypeError, match="sealed frames only"):
@@ -257,7 +259,7 @@ def test_only_sealed_frames_are_sent():
     sink.close()
 
 
-def test_the_sending_process_imports_little():
+def test_the_sending_process_imports_little() -> None:
     """It is started anew with each attempt."""
     code = "import maskstream.live.sinks.push, sys; print(*{'cv2', 'onnxruntime'} & set(sys.modules))"
     import subprocess

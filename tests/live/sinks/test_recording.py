@@ -95,7 +95,7 @@ def offsets(path):
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".mov"])
-def test_a_recording_holds_pictures_at_their_times_and_sound_beside_them(tmp_path, suffix):
+def test_a_recording_holds_pictures_at_their_times_and_sound_beside_them(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"out{suffix}"
     record(open_sink(str(path)))
     shown = pictures(path)
@@ -117,7 +117,7 @@ def test_a_recording_holds_pictures_at_their_times_and_sound_beside_them(tmp_pat
     ],
     ids=["little", "much", "growing", "shrinking"],
 )
-def test_sound_is_as_late_as_the_picture(tmp_path, latency):
+def test_sound_is_as_late_as_the_picture(tmp_path: Path, latency) -> None:
     path = tmp_path / "out.mkv"
     record(open_sink(str(path)), latency)
     assert np.abs(offsets(path)).max() < 1.5 / FPS
@@ -126,13 +126,13 @@ def test_sound_is_as_late_as_the_picture(tmp_path, latency):
 
 
 @pytest.mark.parametrize(("rate", "kind", "layout"), [(48_000, "s16", "stereo"), (16_000, "flt", "mono")])
-def test_sound_of_any_kind_and_with_jitter_is_taken(tmp_path, rate, kind, layout):
+def test_sound_of_any_kind_and_with_jitter_is_taken(tmp_path: Path, rate, kind, layout) -> None:
     path = tmp_path / "out.mp4"
     record(open_sink(str(path)), heard=lambda start: piece(start, 0.02, rate, kind, layout), jitter=0.015)
     assert np.abs(offsets(path)).max() < 1 / FPS
 
 
-def test_sound_that_changes_its_kind_or_stays_away_goes_on(tmp_path):
+def test_sound_that_changes_its_kind_or_stays_away_goes_on(tmp_path: Path) -> None:
     path = tmp_path / "out.mkv"
 
     def heard(start):
@@ -144,7 +144,7 @@ def test_sound_that_changes_its_kind_or_stays_away_goes_on(tmp_path):
     assert np.abs(offsets(path)).max() < 1.5 / FPS
 
 
-def test_sound_that_never_comes_does_not_hold_up_the_pictures(tmp_path):
+def test_sound_that_never_comes_does_not_hold_up_the_pictures(tmp_path: Path) -> None:
     path = tmp_path / "out.mp4"
     record(open_sink(str(path)), heard=lambda start: None)
     assert len(pictures(path)) == 4 * FPS
@@ -153,7 +153,7 @@ def test_sound_that_never_comes_does_not_hold_up_the_pictures(tmp_path):
     assert np.abs(levels).max() < 1e-3
 
 
-def test_sound_is_silent_while_the_user_wants_the_slate(tmp_path):
+def test_sound_is_silent_while_the_user_wants_the_slate(tmp_path: Path) -> None:
     path, by = tmp_path / "out.mkv", guard()
     sink, tap = open_sink(str(path)), AudioTap()
     sink.open(SIZE, FPS, tap)
@@ -171,7 +171,7 @@ def test_sound_is_silent_while_the_user_wants_the_slate(tmp_path):
     assert np.abs(levels[(times > 2.2) & (times < 2.8)]).max() > 0.5
 
 
-def test_latency_is_smoothed_and_told_by_new_composites_only():
+def test_latency_is_smoothed_and_told_by_new_composites_only() -> None:
     latency, by = Latency(), guard()
     latency.show(by.slate(Reason.STARTING), 5.0)
     assert latency.seconds == 0
@@ -183,7 +183,7 @@ def test_latency_is_smoothed_and_told_by_new_composites_only():
     assert 0.2 < latency.seconds < 0.3
 
 
-def test_frames_without_an_even_rhythm_keep_their_times(tmp_path):
+def test_frames_without_an_even_rhythm_keep_their_times(tmp_path: Path) -> None:
     path = tmp_path / "out.mp4"
     sink = open_sink(str(path))
     sink.open((33, 27), 30.0, None)
@@ -197,7 +197,7 @@ def test_frames_without_an_even_rhythm_keep_their_times(tmp_path):
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
-def test_what_was_recorded_before_a_crash_can_be_played(tmp_path, suffix):
+def test_what_was_recorded_before_a_crash_can_be_played(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"out{suffix}"
     code = (
         "import sys, os; sys.path.insert(0, sys.argv[2]); from tests.helpers.sink_tools import *\n"
@@ -218,7 +218,7 @@ def test_what_was_recorded_before_a_crash_can_be_played(tmp_path, suffix):
 
 @pytest.mark.skipif(sys.platform == "win32", reason="limits of file sizes")
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
-def test_a_full_disk_ends_the_recording_and_leaves_what_can_be_played(tmp_path, suffix):
+def test_a_full_disk_ends_the_recording_and_leaves_what_can_be_played(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"out{suffix}"
     code = (
         "import sys, resource, signal; sys.path.insert(0, sys.argv[2])\n"
@@ -246,7 +246,7 @@ def test_a_full_disk_ends_the_recording_and_leaves_what_can_be_played(tmp_path, 
         assert next(container.decode(video=0)).width == 160
 
 
-def test_a_finished_mp4_is_an_ordinary_one(tmp_path):
+def test_a_finished_mp4_is_an_ordinary_one(tmp_path: Path) -> None:
     path = tmp_path / "out.mp4"
     record(open_sink(str(path)))
     with av.open(str(path)) as container:
@@ -254,14 +254,14 @@ def test_a_finished_mp4_is_an_ordinary_one(tmp_path):
     assert boxes(path.read_bytes()) == ["ftyp", "free", "mdat", "moov"]
 
 
-def test_a_recording_without_a_frame_leaves_nothing(tmp_path):
+def test_a_recording_without_a_frame_leaves_nothing(tmp_path: Path) -> None:
     sink = open_sink(str(tmp_path / "out.mp4"))
     sink.open(SIZE, 30.0, AudioTap())
     sink.close()
     assert not list(tmp_path.iterdir())
 
 
-def test_a_recording_through_the_runner_is_whole_when_it_is_closed(tmp_path):
+def test_a_recording_through_the_runner_is_whole_when_it_is_closed(tmp_path: Path) -> None:
     path = tmp_path / "out.mp4"
     runner = SinkRunner([open_sink(str(path))])
     runner.open(SIZE, 30.0, None)
@@ -273,7 +273,7 @@ def test_a_recording_through_the_runner_is_whole_when_it_is_closed(tmp_path):
     assert pictures(path)
 
 
-def test_a_playlist_holds_the_last_segments_and_deletes_older_ones(tmp_path):
+def test_a_playlist_holds_the_last_segments_and_deletes_older_ones(tmp_path: Path) -> None:
     folder = tmp_path / "stream"
     folder.mkdir()
     for stale in ("index-000009.ts", "index.m3u8", "other-000001.ts", "index-notes.ts"):
@@ -297,7 +297,7 @@ def test_a_playlist_holds_the_last_segments_and_deletes_older_ones(tmp_path):
     assert np.diff(times) == pytest.approx(0.1, abs=0.001)
 
 
-def test_a_playlist_has_sound_beside_its_pictures(tmp_path):
+def test_a_playlist_has_sound_beside_its_pictures(tmp_path: Path) -> None:
     record(open_sink(str(tmp_path / "new" / "live.m3u8")))
     assert np.abs(offsets(tmp_path / "new" / "live.m3u8")).max() < 0.5 / FPS
 
@@ -315,7 +315,9 @@ def test_a_playlist_has_sound_beside_its_pictures(tmp_path):
         ("page:70000", "no such port"),
     ],
 )
-def test_what_is_no_sink_is_refused_in_one_line(text, why, tmp_path, monkeypatch):
+def test_what_is_no_sink_is_refused_in_one_line(
+    text, why, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(InputError, match=why) as error:
         open_sink(text)
@@ -323,7 +325,7 @@ def test_what_is_no_sink_is_refused_in_one_line(text, why, tmp_path, monkeypatch
 
 
 @pytest.mark.parametrize("text", ["out.mp4", "live.m3u8"])
-def test_only_sealed_frames_are_recorded(text, tmp_path):
+def test_only_sealed_frames_are_recorded(text, tmp_path: Path) -> None:
     sink = open_sink(str(tmp_path / text))
     sink.open(SIZE, 30.0, None)
     with pytest.raises(TypeError, match="sealed frames only"):

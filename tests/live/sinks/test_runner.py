@@ -104,7 +104,7 @@ def show_until(runner, condition):
     return eventually(shown)
 
 
-def test_each_sink_is_opened_shown_and_closed_in_a_thread_of_its_own(run):
+def test_each_sink_is_opened_shown_and_closed_in_a_thread_of_its_own(run) -> None:
     one, other = Recorder("one"), Recorder("other")
     runner = run(one, other)
     show_until(runner, lambda: len(one.shown) > 3 and len(other.shown) > 3)
@@ -117,7 +117,7 @@ def test_each_sink_is_opened_shown_and_closed_in_a_thread_of_its_own(run):
     assert threading.get_ident() not in one.threads
 
 
-def test_a_slow_sink_gets_the_newest_frame_and_its_drops_are_counted(run):
+def test_a_slow_sink_gets_the_newest_frame_and_its_drops_are_counted(run) -> None:
     slow = Recorder()
     gate = threading.Event()
     record = slow.show
@@ -139,7 +139,7 @@ def test_a_slow_sink_gets_the_newest_frame_and_its_drops_are_counted(run):
 
 
 @pytest.mark.parametrize("call", ["open", "show"])
-def test_a_failing_sink_is_given_up_and_leaves_the_others_alone(run, call):
+def test_a_failing_sink_is_given_up_and_leaves_the_others_alone(run, call) -> None:
     good, bad = Recorder(), Failing(call, OSError(28, "No space left on device"))
     runner = run(bad, good)
     show_until(runner, lambda: runner.given_up)
@@ -150,7 +150,7 @@ def test_a_failing_sink_is_given_up_and_leaves_the_others_alone(run, call):
     assert (bad.opened, bad.closed) == (1, 1)
 
 
-def test_a_sink_that_retries_is_opened_again_after_a_wait_that_doubles(run):
+def test_a_sink_that_retries_is_opened_again_after_a_wait_that_doubles(run) -> None:
     bad = Failing("show", OSError("gone"), times=3, traits=Traits(retries=True))
     opened = []
     open_it = bad.open
@@ -164,7 +164,7 @@ def test_a_sink_that_retries_is_opened_again_after_a_wait_that_doubles(run):
     assert not runner.given_up
 
 
-def test_what_the_user_must_mend_is_not_tried_again(run):
+def test_what_the_user_must_mend_is_not_tried_again(run) -> None:
     bad = Failing("open", InputError("bad: no such thing"), traits=Traits(retries=True))
     runner = run(bad, back_off=(0.01, 0.01))
     eventually(lambda: runner.given_up)
@@ -173,7 +173,7 @@ def test_what_the_user_must_mend_is_not_tried_again(run):
     assert runner.status == {"bad": "bad: no such thing"}
 
 
-def test_a_sink_that_can_not_show_yet_says_so_and_is_not_opened_again(run):
+def test_a_sink_that_can_not_show_yet_says_so_and_is_not_opened_again(run) -> None:
     late = Failing("show", NotYet("connecting"), times=5)
     runner = run(late)
     show_until(runner, lambda: runner.status == {"bad": "connecting"} or late.shown)
@@ -182,7 +182,7 @@ def test_a_sink_that_can_not_show_yet_says_so_and_is_not_opened_again(run):
 
 
 @pytest.mark.parametrize("call", ["open", "show", "close"])
-def test_a_hanging_sink_stops_neither_the_others_nor_the_end(run, call):
+def test_a_hanging_sink_stops_neither_the_others_nor_the_end(run, call) -> None:
     hanging, good = Hanging(call), Recorder()
     runner = run(hanging, good)
     show_until(runner, lambda: len(good.shown) > 5)
@@ -197,7 +197,7 @@ def test_a_hanging_sink_stops_neither_the_others_nor_the_end(run, call):
     eventually(lambda: hanging.closed)
 
 
-def test_a_hanging_sink_is_reported(run, monkeypatch):
+def test_a_hanging_sink_is_reported(run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("maskstream.live.sinks.runner._HANGS", 0.1)
     hanging = Hanging("show")
     runner = run(hanging)
@@ -207,7 +207,7 @@ def test_a_hanging_sink_is_reported(run, monkeypatch):
     eventually(lambda: runner.status["hangs"] == "ok")
 
 
-def test_a_sink_that_repeats_is_given_the_last_frame_again(run):
+def test_a_sink_that_repeats_is_given_the_last_frame_again(run) -> None:
     repeats, plain = Recorder("repeats", Traits(repeats=True)), Recorder("plain")
     runner = run(repeats, plain)
     frame = sealed()
@@ -217,7 +217,7 @@ def test_a_sink_that_repeats_is_given_the_last_frame_again(run):
     assert len(plain.shown) == 1
 
 
-def test_only_sealed_frames_are_taken(run):
+def test_only_sealed_frames_are_taken(run) -> None:
     recorder = Recorder()
     runner = run(recorder)
     for leak in (sealed().image.copy(), None, object()):
@@ -227,12 +227,12 @@ def test_only_sealed_frames_are_taken(run):
     assert not recorder.shown
 
 
-def test_two_sinks_of_one_name_are_refused():
+def test_two_sinks_of_one_name_are_refused() -> None:
     with pytest.raises(InputError, match="asked for twice"):
         SinkRunner([Recorder(), Recorder()])
 
 
-def test_closing_before_opening_closes_the_sinks():
+def test_closing_before_opening_closes_the_sinks() -> None:
     recorder = Recorder()
     SinkRunner([recorder]).close()
     assert recorder.closed == 1

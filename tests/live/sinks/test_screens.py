@@ -3,6 +3,7 @@
 import ctypes
 import sys
 import time
+from pathlib import Path
 from types import SimpleNamespace
 
 import cv2
@@ -73,7 +74,7 @@ def rgb_of(yuyv, width, height):
     return np.stack([y + 1.596027 * v, y - 0.391762 * u - 0.812968 * v, y + 2.017232 * u], -1)
 
 
-def test_numbers_are_the_kernels():
+def test_numbers_are_the_kernels() -> None:
     """As the C compiler makes them of linux/videodev2.h on 64-bit machines."""
     assert ctypes.sizeof(kernel.Capability) == 104
     assert ctypes.sizeof(kernel.PixelFormat) == 48
@@ -84,7 +85,7 @@ def test_numbers_are_the_kernels():
 
 
 @pytest.mark.parametrize("colour", COLOURS)
-def test_pictures_are_given_in_the_format_that_was_agreed_on(colour):
+def test_pictures_are_given_in_the_format_that_was_agreed_on(colour) -> None:
     device = Loopback()
     sink = camera(device)
     sink.show(sealed(colour), 0.0)
@@ -95,14 +96,14 @@ def test_pictures_are_given_in_the_format_that_was_agreed_on(colour):
     assert not device.is_open
 
 
-def test_odd_sizes_are_made_even():
+def test_odd_sizes_are_made_even() -> None:
     device = Loopback()
     camera(device, (33, 27)).show(sealed(size=(33, 27)), 0.0)
     assert device.format[:2] == (34, 28)
     assert len(device.pictures[0]) == 34 * 28 * 2
 
 
-def test_a_device_that_knows_no_rate_is_used_all_the_same():
+def test_a_device_that_knows_no_rate_is_used_all_the_same() -> None:
     device = Loopback(rate_error=OSError(25, "Inappropriate ioctl for device"))
     camera(device).show(sealed(), 0.0)
     assert device.pictures
@@ -116,14 +117,14 @@ def test_a_device_that_knows_no_rate_is_used_all_the_same():
         (Loopback(format_error=OSError(16, "Device or resource busy")), "Device or resource busy.*end the"),
     ],
 )
-def test_a_device_that_can_not_be_used_is_let_go_with_one_line(device, why):
+def test_a_device_that_can_not_be_used_is_let_go_with_one_line(device, why) -> None:
     with pytest.raises(InputError, match=why) as error:
         camera(device)
     assert "\n" not in str(error.value)
     assert not device.is_open
 
 
-def test_a_camera_without_rights_says_how_to_get_them():
+def test_a_camera_without_rights_says_how_to_get_them() -> None:
     def open_device(path):
         raise PermissionError(13, "Permission denied")
 
@@ -131,7 +132,7 @@ def test_a_camera_without_rights_says_how_to_get_them():
         V4l2Sink("/dev/video7", open_device).open(SIZE, 30.0, None)
 
 
-def test_the_camera_goes_on_with_the_last_frame_while_nothing_comes():
+def test_the_camera_goes_on_with_the_last_frame_while_nothing_comes() -> None:
     device = Loopback()
     runner = SinkRunner([V4l2Sink("/dev/video7", lambda path: device)])
     runner.open(SIZE, 30.0, None)
@@ -142,7 +143,7 @@ def test_the_camera_goes_on_with_the_last_frame_while_nothing_comes():
     assert len(set(device.pictures)) == 1
 
 
-def test_a_camera_that_is_made_anew_is_taken_again():
+def test_a_camera_that_is_made_anew_is_taken_again() -> None:
     devices = [Loopback(gone=True), Loopback()]
     kept = list(devices)
     runner = SinkRunner([V4l2Sink("/dev/video7", lambda path: devices.pop(0))], back_off=(0.05, 0.05))
@@ -160,14 +161,16 @@ def test_a_camera_that_is_made_anew_is_taken_again():
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="Linux")
 @pytest.mark.parametrize("text", ["vcam", "/dev/video98"])
-def test_without_a_device_one_line_says_how_to_make_one(text, monkeypatch):
+def test_without_a_device_one_line_says_how_to_make_one(text, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("maskstream.live.sinks.virtual_camera.find_device", lambda: None)
     with pytest.raises(InputError, match="modprobe v4l2loopback exclusive_caps=1") as error:
         open_sink(text)
     assert "\n" not in str(error.value)
 
 
-def test_the_first_device_that_takes_pictures_is_found(tmp_path, monkeypatch):
+def test_the_first_device_that_takes_pictures_is_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for number in (0, 2, 10):
         (tmp_path / f"video{number}").touch()
     devices = {"video0": Loopback(output=False), "video2": Loopback(), "video10": Loopback()}
@@ -178,14 +181,16 @@ def test_the_first_device_that_takes_pictures_is_found(tmp_path, monkeypatch):
     assert kernel.find_device(tmp_path) is None
 
 
-def test_a_plain_file_takes_no_pictures(tmp_path):
+def test_a_plain_file_takes_no_pictures(tmp_path: Path) -> None:
     path = tmp_path / "video0"
     path.touch()
     with pytest.raises(InputError, match="is no virtual camera"):
         V4l2Sink(str(path)).open(SIZE, 30.0, None)
 
 
-def test_elsewhere_pyvirtualcam_is_asked_for_by_its_licence_and_used_if_it_is_there(monkeypatch):
+def test_elsewhere_pyvirtualcam_is_asked_for_by_its_licence_and_used_if_it_is_there(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(sys, "platform", "darwin")
     monkeypatch.setitem(sys.modules, "pyvirtualcam", None)
     with pytest.raises(InputError, match=r"GPL-2.0.*maskstream\[vcam\]"):
@@ -220,7 +225,7 @@ def test_elsewhere_pyvirtualcam_is_asked_for_by_its_licence_and_used_if_it_is_th
         open_virtual_camera(None).open(SIZE, 30.0, None)
 
 
-def test_only_sealed_frames_are_given_to_the_camera():
+def test_only_sealed_frames_are_given_to_the_camera() -> None:
     device = Loopback()
     sink = camera(device)
     with pytest.raises(TypeError, match="sealed frames only"):
@@ -241,7 +246,7 @@ def screen(monkeypatch):
     return it
 
 
-def test_the_preview_shows_frames_and_passes_keys_on(screen):
+def test_the_preview_shows_frames_and_passes_keys_on(screen) -> None:
     pressed = []
     sink = open_sink("preview", on_key=pressed.append)
     sink.open(SIZE, 30.0, None)
@@ -254,7 +259,7 @@ def test_the_preview_shows_frames_and_passes_keys_on(screen):
     assert screen.destroyed == 1
 
 
-def test_a_window_that_the_user_closes_stays_closed_and_is_told_once(screen):
+def test_a_window_that_the_user_closes_stays_closed_and_is_told_once(screen) -> None:
     pressed = []
     sink = PreviewSink(pressed.append)
     sink.open(SIZE, 30.0, None)
@@ -266,7 +271,7 @@ def test_a_window_that_the_user_closes_stays_closed_and_is_told_once(screen):
     assert len(screen.shown) == 1
 
 
-def test_only_sealed_frames_are_previewed(screen):
+def test_only_sealed_frames_are_previewed(screen) -> None:
     sink = PreviewSink()
     sink.open(SIZE, 30.0, None)
     with pytest.raises(TypeError, match="sealed frames only"):
@@ -274,7 +279,7 @@ def test_only_sealed_frames_are_previewed(screen):
     assert not screen.shown
 
 
-def test_without_windows_one_line_names_the_page(monkeypatch):
+def test_without_windows_one_line_names_the_page(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_):
         raise cv2.error("The function is not implemented.\nRebuild the library")
 
