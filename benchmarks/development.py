@@ -3,8 +3,8 @@
     python benchmarks/development.py --data "$MASKSTREAM_DATA"
     python benchmarks/development.py --data "$MASKSTREAM_DATA" --size 360 --every 3 --previous
 
-The development sequences (``video-dev*`` of the data folder) are never trained on. Each is segmented from its
-first mask; first and last frames are not scored, as DAVIS does it.
+The development sequences (``video-dev*`` of the data folder, and one in six of ``video-train*``) are never
+trained on. Each is segmented from its first mask; first and last frames are not scored, as DAVIS does it.
 """
 
 from __future__ import annotations

@@ -11,8 +11,10 @@ from maskstream.judging.development import (
     ComparedScorer,
     evaluate_sequences,
     labelled_sequences,
+    over_sequences,
     score_table,
 )
+from maskstream.scoring.metrics import ObjectScores
 
 
 class Repeats:
@@ -116,9 +118,21 @@ def test_a_sequence_that_cannot_be_scored_is_named(frames, message):
         list(evaluate_sequences(Repeats, [("square", frames)]))
 
 
+def test_the_worst_fifth_and_the_spread_are_over_sequences():
+    def scores(*each):
+        return ObjectScores(tuple(range(len(each))), *(np.array([[x] * 3 for x in each]),) * 2)
+
+    spread = over_sequences([scores(*[0.5] * 7), *(scores(1.0) for _ in range(8)), scores(0.2)])
+    assert spread.mean == pytest.approx(0.87)  # seven objects of one sequence count once
+    assert spread.worst_fifth == pytest.approx(0.35)  # two of ten
+    assert spread.spread == pytest.approx(np.std([0.5, *[1.0] * 8, 0.2]))
+    assert over_sequences([scores(0.5)]).worst_fifth == 0.5
+
+
 def test_the_last_row_of_the_table_is_the_mean_over_objects():
     results = list(evaluate_sequences(Sees, [("one", moving()), ("two", moving(ids=(1, 2), speed=0))]))
-    lines = score_table(results).splitlines()
+    *lines, _, spread = score_table(results).splitlines()
+    assert spread == "J&F over sequences: mean 1.000, worst fifth 1.000, spread 0.000"
     assert len({len(line) for line in lines}) == 1
     mean = [cell.strip() for cell in lines[-1].split("|")[1:-1]]
     assert mean[:5] == ["mean", "3", "1.000", "1.000", "1.000"]

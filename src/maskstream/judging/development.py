@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean, median
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -123,10 +123,32 @@ def overall(scores: Iterable[ObjectScores]) -> tuple[float, float, float]:
     return j, f, (j + f) / 2
 
 
+class OverSequences(NamedTuple):
+    """J&F over sequences, each counting once however many objects it has.
+
+    Attributes:
+        mean: of all.
+        worst_fifth: mean of the worst fifth of them, of one at least.
+        spread: standard deviation.
+    """
+
+    mean: float
+    worst_fifth: float
+    spread: float
+
+
+def over_sequences(scores: Iterable[ObjectScores]) -> OverSequences:
+    """How J&F is spread over sequences; a mean over objects hides a sequence that fails."""
+    each = sorted(overall([of])[2] for of in scores)
+    worst = each[: max(1, round(len(each) / 5))]
+    return OverSequences(fmean(each), fmean(worst), float(np.std(each)))
+
+
 def score_table(results: Sequence[SequenceScores]) -> str:
     """The scores of sequences as a Markdown table, aligned so that it reads well as plain text too.
 
-    The last row is the mean over the objects of all sequences, as DAVIS has it.
+    The last row is the mean over the objects of all sequences, as DAVIS has it; a line below tells how J&F is
+    spread over sequences.
     """
     head = ["sequence", "objects", "J", "F", "J&F", *(f"{name} J&F" for name in BASELINES), "ms/frame"]
     rows = [
@@ -149,7 +171,14 @@ def score_table(results: Sequence[SequenceScores]) -> str:
                 f"{fmean(result.milliseconds for result in results):.0f}",
             ]
         )
-    return aligned_table(head, rows)
+    table = aligned_table(head, rows)
+    if len(results) < 2:
+        return table
+    spread = over_sequences(result.predicted for result in results)
+    return (
+        f"{table}\n\nJ&F over sequences: mean {spread.mean:.3f}, worst fifth {spread.worst_fifth:.3f}, "
+        f"spread {spread.spread:.3f}"
+    )
 
 
 def _evaluate(segmenter: Follower, name: str, frames: LabelledFrames) -> SequenceScores:

@@ -21,6 +21,7 @@ from maskstream.judging.development import (
     Segmented,
     evaluate_sequences,
     labelled_sequences,
+    over_sequences,
     overall,
     score_table,
 )
@@ -67,7 +68,14 @@ def judge_on(videos: Sequence[LabelledVideo], device: str = "cpu") -> Judge:
         with written_beside(folder / f"development-{step:06d}.jpg") as part:
             Image.fromarray(contact_sheet(pictures, columns=PICTURES)).save(part, "JPEG", quality=85)
         j, f, both = overall(result.predicted for result in results)
-        return {"development/J": j, "development/F": f, "development/J&F": both}
+        spread = over_sequences(result.predicted for result in results)
+        return {
+            "development/J": j,
+            "development/F": f,
+            "development/J&F": both,
+            "development/mean": spread.mean,
+            "development/worst fifth": spread.worst_fifth,
+        }
 
     return judge
 
