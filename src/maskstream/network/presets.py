@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from maskstream.errors import InputError
 from maskstream.network.config import NetworkConfig
 
@@ -15,9 +17,9 @@ PRESETS = {
     # Runs live on two CPU threads.
     "live": NetworkConfig(
         name="live",
-        backbone="plain",
-        trunk_widths=(16, 32, 64, 128),
-        trunk_depths=(0, 1, 2, 3),
+        backbone="efficientnet_lite0",
+        pretrained=True,
+        trunk_norm=False,
         memory_encoder="light",
         key_dim=64,
         value_dim=128,
@@ -31,6 +33,12 @@ PRESETS = {
         decoder_norm=True,
         skip_depth=0,
     ),
+}
+
+#: Fields of ``TrainConfig`` that suit a preset, where nothing else is asked for: a trunk that knows the world
+#: already is changed little, and not where that is dearest.
+TRAINING: dict[str, dict[str, Any]] = {
+    "live": {"trunk_rate": 0.25, "frozen_stride": 4, "freeze_depthwise": True, "rate": 0.0008}
 }
 
 
