@@ -14,6 +14,7 @@ from maskstream.arrays import Floats, Frame
 from maskstream.errors import InputError
 from maskstream.runtime.load import load_model
 from maskstream.runtime.protocol import MemoryEntry, Runtime
+from maskstream.streaming.blank import is_blank
 from maskstream.streaming.exclusive import Exclusive, exclusive
 from maskstream.streaming.geometry import Geometry
 from maskstream.streaming.groups import Group, Groups
@@ -43,6 +44,9 @@ class VideoSegmenter(Exclusive):
     A frame of another size than the one before is welcome. Where the network's input stays the same, nothing
     is lost; otherwise the reference frames and the last frame are resized and memorized anew, and other
     memory frames are dropped. The same happens when ``size`` is changed.
+
+    In a frame that shows nothing (all black, white or blue) there is no object, and none of it is remembered;
+    in the next frame the objects are looked for again.
 
     Example:
         >>> segmenter = VideoSegmenter("live")
@@ -161,6 +165,8 @@ class VideoSegmenter(Exclusive):
         self._enter(frame, given)
         assert self._geometry is not None
         frame_index = self._frame_index + 1
+        if given is None and is_blank(frame):
+            return self._nothing(self._geometry)
         seen, groups, prediction = self._look(frame, frame_index, given, self._geometry, self._last)
         is_due = self._policy.previous or self._policy.keeps(frame_index) or bool(seen.given)
         is_known = is_due and seen.features is not None
@@ -355,10 +361,20 @@ class VideoSegmenter(Exclusive):
             self._last = self._last.fitted(geometry)
         self._geometry = geometry.through(self._window(given, self._last))
 
+    def _nothing(self, geometry: Geometry) -> Segmentation:
+        """The result of a frame that shows nothing; the objects are looked for again from where they were."""
+        self._frame_index += 1
+        empty = np.zeros((len(self.ids), *geometry.inner), np.float32)
+        empty.flags.writeable = False
+        prediction = Prediction(self.ids, empty, empty, None, geometry.frame, geometry.seen)
+        return Segmentation(prediction, self._frame_index, self._clock.timing())
+
     def _window(self, given: GivenMasks | None, last: SeenFrame | None) -> Window:
         """What to look at in a frame: the surroundings of what was last found, and of what is given."""
         if not self._margin or self._size is None:
             return WHOLE
+        if last is not None and last.frame_index < self._frame_index:
+            return WHOLE  # nothing was to be seen since then
         found = boxes(given.masks) if given else []
         if last is not None:
             found += boxes(last.probabilities, last.window)
