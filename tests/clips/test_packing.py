@@ -152,7 +152,7 @@ class TestCache:
         with caplog.at_level(logging.INFO):
             packed = pack_images([changed], 8, cache=cache)
         assert packed.images.unique().tolist() == [77]
-        assert "packing anew" in caplog.text
+        assert "packing again" in caplog.text
 
     def test_another_size_is_packed_anew(self, items, cache):
         pack_images(items, 8, cache=cache)

@@ -403,7 +403,7 @@ def test_a_camera_that_ffmpeg_can_not_read_is_read_by_opencv(monkeypatch):
         assert feed.grab() is None
         assert (feed.picture() == (0, 0, 255)).all()
         feed.grab()
-        with pytest.raises(SourceError, match="no pictures any more"):
+        with pytest.raises(SourceError, match="no longer delivers pictures"):
             feed.grab()
     monkeypatch.setattr(FakeVideoCapture, "opens", False)
     with pytest.raises(SourceError, match="camera:0"):

@@ -51,7 +51,7 @@ class Ablation:
 
     Args:
         plan: the rows.
-        folder: made if absent; a plan that was begun there is gone on with.
+        folder: made if absent; a plan that was begun there is resumed.
         seeds: each row is trained with each.
         data: decodes what is trained on; called when there is something to train.
         data_key: differs for other data.

@@ -51,7 +51,7 @@ class Stage(NamedTuple):
 
 @dataclass(frozen=True)
 class Adapted:
-    """What came of an adaptation.
+    """The outcome of an adaptation.
 
     Attributes:
         network: the adapted network, or the old one if that judged better; in evaluation mode.

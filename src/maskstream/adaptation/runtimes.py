@@ -28,7 +28,7 @@ def adapt_runtime(
     """Adapt the network of a runtime; see ``adapt_network``.
 
     Returns:
-        The network on PyTorch, used as before; and what came of it.
+        The network on PyTorch, used as before; and the outcome.
 
     Raises:
         InputError: the runtime holds no weights that can be trained, or nothing is marked.

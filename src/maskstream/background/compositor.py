@@ -1,4 +1,4 @@
-"""The object before its background."""
+"""Put an object in front of its background."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class CompositeConfig:
 
 
 class Compositor:
-    """Puts an object before a background: ``foreground * alpha + background * (1 - alpha)``, frame by frame.
+    """Puts objects in front of backgrounds: ``foreground * alpha + background * (1 - alpha)``.
 
     Where alpha is 0 the result is the background and, with both options off, where it is 255 the foreground,
     to the bit; between, it is less than one level off. Colours are mixed as they are stored, without

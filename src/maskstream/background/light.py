@@ -40,8 +40,8 @@ def wrapped_light(matte: Matte, background: Frame) -> Frame:
 class ColourMatch:
     """Shifts the object's exposure, contrast and tint gently towards the background's, in YCbCr.
 
-    The object's own colour is no tint: a green coat before a grey wall stays as it is, since the wall has no
-    tint to give; only before a bright red one it gets a touch of red.
+    The object's own colour is no tint: a green coat in front of a grey wall stays as it is, since the wall
+    has no tint to give; only in front of a bright red one does it get a touch of red.
 
     The means and spreads that it goes by (Reinhard et al., Color transfer between images, 2001) are smoothed
     over the frames, so that nothing flickers. The whole is affine in RGB: one call of OpenCV applies it.

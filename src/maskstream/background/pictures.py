@@ -43,7 +43,7 @@ def load_picture(path: Path, fill: Colour) -> Frame:
     except InputError:
         raise
     except (OSError, ValueError, SyntaxError, cv2.error) as error:
-        raise InputError(f"{path}: this image can't be read ({one_line(error)}); save it anew") from error
+        raise InputError(f"{path}: this image can't be read ({one_line(error)}); save it again") from error
     if image is None:
         raise InputError(f"{path}: not a readable image; it is damaged, cut short or of another kind")
     return image
@@ -74,7 +74,7 @@ def is_animated(path: Path) -> bool:
 
 
 class Pictures(Protocol):
-    """Pictures that follow one another in time and begin again after the last."""
+    """Pictures that follow one another in time and start over after the last."""
 
     pixel_aspect: float
 
@@ -160,7 +160,7 @@ class VideoPictures:
         self._frames, self._first, self._next = iter(self._reader), None, None
         shown = self._take()
         if shown is None:
-            raise InputError(f"{self._reader.info.path}: no frame can be read from it any more")
+            raise InputError(f"{self._reader.info.path}: frames can no longer be read from it")
         self._next = self._take()
         return shown
 

@@ -129,7 +129,7 @@ def _set_up_messages(args: argparse.Namespace) -> None:
 class _Messages(logging.Handler):
     """Lines on what standard error is at the moment: a progress bar puts itself in front of it.
 
-    A warning is said once: a file that is read twice need not be complained of twice.
+    A warning is printed once, even if the file it is about is read twice.
     """
 
     def __init__(self) -> None:

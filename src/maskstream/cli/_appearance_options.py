@@ -77,7 +77,9 @@ def add_appearance_arguments(parser: argparse.ArgumentParser, backgrounds: str) 
     edge.add_argument(
         "--spill", type=float, default=0.0, metavar="0..1", help="take the old background's hue off edges (0)"
     )
-    edge.add_argument("--no-smoothing", action="store_true", help="each frame's matte by itself")
+    edge.add_argument(
+        "--no-smoothing", action="store_true", help="no smoothing over time: each frame's matte on its own"
+    )
     edge.add_argument("--no-refinement", action="store_true", help="the network's edges as they are")
 
 

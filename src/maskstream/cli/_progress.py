@@ -61,7 +61,7 @@ def progress(
 
 
 class JobBar:
-    """Shows what a job tells of its progress; it is the job's ``on_progress``.
+    """Shows how far a job is; it is the job's ``on_progress``.
 
     Args:
         quiet: show nothing.

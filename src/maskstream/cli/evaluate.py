@@ -28,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-o", "--output", type=Path, required=True, metavar="FOLDER", help="label maps, scores, submission"
     )
-    parser.add_argument("--overwrite", action="store_true", help="begin again in a folder of an earlier run")
+    parser.add_argument("--overwrite", action="store_true", help="start over in a folder of an earlier run")
     parser.add_argument(
         "--zip",
         nargs="?",

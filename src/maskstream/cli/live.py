@@ -1,4 +1,4 @@
-"""``maskstream live``: a camera or stream before another background, as it comes."""
+"""``maskstream live``: replace the background of a camera or stream while it runs."""
 
 from __future__ import annotations
 
@@ -40,9 +40,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="page, page:8080, preview, vcam, /dev/video2, out.mp4, live.m3u8, rtmp://, rtsp://, srt://, "
         "udp://, the http(s):// of a WHIP server; may be given several times (page)",
     )
-    who = parser.add_argument_group("who stays (found by itself unless said)")
+    who = parser.add_argument_group("who stays (detected automatically by default)")
     one = who.add_mutually_exclusive_group()
-    one.add_argument("--auto", action="store_true", help="find the subject, people first (the default)")
+    one.add_argument("--auto", action="store_true", help="detect the subject, people first (the default)")
     one.add_argument("--mask", type=Path, metavar="PATH", help="mask of the first frame")
     one.add_argument("--box", type=box, metavar="X,Y,W,H", help="box around the subject in the first frame")
     one.add_argument(
@@ -79,7 +79,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     how.add_argument(
         "--size", type=int, metavar="LINES", help="that the network sees, always (its default, or less)"
     )
-    how.add_argument("--no-rest", action="store_true", help="work on while nothing moves")
+    how.add_argument("--no-rest", action="store_true", help="keep running the network while nothing moves")
     how.add_argument("--seconds", type=float, metavar="N", help="end after so long")
 
 

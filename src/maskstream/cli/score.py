@@ -43,7 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Score everything anew, print the table, write what is asked for."""
+    """Score everything, print the table, write what is asked for."""
     from maskstream.jobs.score import score
 
     with JobBar(args.quiet) as bar:

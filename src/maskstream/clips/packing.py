@@ -212,7 +212,7 @@ def _cached(
                 report.skip(name, reason)
             logger.info("loaded %s", cache)
             return dict(stored["set"])
-        logger.info("%s was packed from other files or sizes: packing anew", cache)
+        logger.info("%s was packed from other files or sizes: packing again", cache)
     before = report.skipped
     packed = build()
     if cache is not None:

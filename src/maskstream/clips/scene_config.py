@@ -26,7 +26,7 @@ class SceneConfig:
         beside: chance that a place is what is beside the labelled thing of a still, instead of a photograph.
         count: weights of one, two and three pasted people.
         in_front: chance that a thing that is no subject stands before pasted people.
-        close: chance that a pasted person is cut by the lower border, as before a webcam.
+        close: chance that a pasted person is cut by the lower border, as in front of a webcam.
         close_height: height of such a person, whole or not (*log*).
         far_height: height of one who is seen whole (*log*).
         headroom: distance of the first person's head from the upper border.

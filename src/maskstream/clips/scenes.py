@@ -3,7 +3,7 @@
 **What the subject is:** if there are people, the people, with what the labels of their set count as theirs
 (clothes, bags, the bicycle under a rider); else the thing or animal that stands out. So where a person is
 pasted over a picture of a cat, the cat is background. Where nothing stands out, as in photographs of places,
-nobody is there and the label is empty.
+there is no subject, and the label is empty.
 """
 
 from __future__ import annotations
@@ -236,7 +236,7 @@ class SceneSampler:
     def _planned(
         self, clip: Tensor, depth: Tensor, role: Tensor, person: Tensor, shape: torch.Size
     ) -> pasting.Layers:
-        """Everything about pasted layers; people stand as before a webcam, things anywhere."""
+        """Everything about pasted layers; people as in front of a webcam, things anywhere."""
         config, draws, images = self.config, self._draws, self._images
         n, height, aspect = len(clip), shape[-2], shape[-1] / shape[-2]
         image = torch.zeros(n, dtype=torch.int64, device=self.device)

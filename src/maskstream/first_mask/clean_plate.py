@@ -24,7 +24,7 @@ AREA = 240 * 135  #: pixels of the small picture that is compared
 NOISE = 3.0  #: levels of 255: no camera is trusted to have less
 SURE = 6.0  #: a difference of so many times the noise is even odds
 SHADOW, SHINE = 0.55, 1.3  #: brightness, as a share of the empty room's, within which only colour counts
-LEAST = 0.01  #: of the frame: what is smaller is nobody
+LEAST = 0.01  #: of the frame: what is smaller does not count
 SPECK, HOLE = 0.15, 0.05  #: shares of the largest part, and of all parts
 NEAR = 4  #: radius, in small pixels, of the average that stops at edges
 _STEP, _REACH = 0.02, 1.2  #: of the histogram of log gains
@@ -73,7 +73,7 @@ class CleanPlate:
             object_id: 1 to 255.
 
         Returns:
-            ``(H, W)`` uint8 label map; None: nobody is there.
+            ``(H, W)`` uint8 label map; None: the room is empty.
 
         Raises:
             InputError: no empty room was learnt, or one of another size.

@@ -15,7 +15,7 @@ SMOOTHNESS = 1e-3  #: variance of colours 0..1 that is no edge
 class EdgeAverage:
     """The guided filter of He, Sun and Tang 2013 in its colour form, many times over one picture.
 
-    What depends on the picture alone is worked out once.
+    What depends on the picture alone is computed once.
 
     Args:
         picture: ``(h, w, 3)`` uint8 RGB.

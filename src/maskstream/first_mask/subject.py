@@ -1,4 +1,4 @@
-"""Who or what a frame is of, people first, found by a small network of our own without any hint."""
+"""Detect who or what a frame is of, people first, with a small network and without any hint."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ class SubjectRules:
         probability: from which a pixel is of the subject.
         speck: a part smaller than this share of the largest part is none.
         hole: a hole smaller than this share of the subject is filled.
-        least_area: a subject smaller than this share of the frame is nobody.
-        least_score: one of which the network is less sure is nobody.
+        least_area: a subject smaller than this share of the frame does not count.
+        least_score: one of which the network is less sure does not count.
     """
 
     probability: float = 0.5
@@ -68,7 +68,7 @@ def find_subject(frame: Frame, *, largest: bool = False) -> Subject | None:
         largest: only the largest part; otherwise several people are one subject.
 
     Returns:
-        The subject, or None: nobody is there.
+        The subject, or None: there is none.
 
     Raises:
         InputError: the network did not come with this package.
@@ -175,7 +175,7 @@ def subject_of(
         largest: only the largest part.
 
     Returns:
-        The subject, or None: nobody is there.
+        The subject, or None: there is none.
     """
     inside = (probability > rules.probability).astype(np.uint8)
     count, parts, stats, _ = cv2.connectedComponentsWithStats(inside, connectivity=8)

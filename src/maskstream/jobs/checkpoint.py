@@ -99,7 +99,7 @@ class Checkpoint:
 
         Args:
             folder: of PNGs; what was left half-written in it is removed.
-            counts: whether the picture of a name, without ``.png``, will not be written anew.
+            counts: whether the picture of a name, without ``.png``, will not be written again.
 
         Raises:
             InputError: a picture that counts is damaged.
@@ -110,7 +110,7 @@ class Checkpoint:
             elif counts(path.stem) and not _is_whole_png(path):
                 raise InputError(
                     f"{path}: was damaged after the run was interrupted; give `overwrite=True` instead of "
-                    "`resume=True` to begin again"
+                    "`resume=True` to start over"
                 )
 
     def remove(self) -> None:
@@ -132,12 +132,12 @@ class Checkpoint:
             note = read_snapshot(self.part / SNAPSHOT, stateful)
         except InputError as error:
             raise InputError(
-                f"{error}; give `overwrite=True` instead of `resume=True` to begin again"
+                f"{error}; give `overwrite=True` instead of `resume=True` to start over"
             ) from error
         if note["identity"] != self._identity:
             raise InputError(
                 f"{self.part}: the interrupted run had other options, masks, input or network; "
-                "give the same, or `overwrite=True` instead of `resume=True` to begin again"
+                "give the same, or `overwrite=True` instead of `resume=True` to start over"
             )
         return note
 

@@ -38,7 +38,7 @@ class EvaluationOptions:
         json: file for every frame's figures.
         zip: file of a submission; True: a file in ``output``; None: only where the truth is unknown.
         report: write a page into ``output``.
-        overwrite: begin again in a folder of an earlier run.
+        overwrite: start over in a folder of an earlier run.
         workers: processes, a sequence each.
         part: which share of how many, counted from 1; several machines may fill one folder.
         segmenter: which networks, and how.
@@ -117,11 +117,11 @@ def evaluate(
         json: file for every frame's figures.
         zip: file of a submission; True: a file in ``output``; None: only where the truth is unknown.
         report: write a page into ``output``.
-        overwrite: begin again in a folder of an earlier run.
+        overwrite: start over in a folder of an earlier run.
         workers: processes, a sequence each.
         part: which share of how many, counted from 1; several machines may fill one folder.
         model: name or exported folder of the network, or all options of the segmenter.
-        on_progress: is told how far it is, a sequence at a time.
+        on_progress: called after each sequence with the progress so far.
 
     Example:
         >>> print(evaluate("davis2017", "DAVIS", "runs/live", report=True))  # doctest: +SKIP

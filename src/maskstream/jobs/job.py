@@ -33,7 +33,7 @@ class Job:
     """One run over one input. ``run`` is called once; all else may be called from any thread, at any time.
 
     Args:
-        on_progress: is told how far the job is, in the job's own thread.
+        on_progress: called with the progress so far, in the job's own thread.
     """
 
     def __init__(self, on_progress: OnProgress | None = None) -> None:
@@ -70,7 +70,7 @@ class Job:
         return Meter(self._on_progress, phase, total, done)
 
     def tell(self, phase: Phase, done: int, total: int | None, rate: float) -> None:
-        """Tell of work that isn't counted in frames; see `Progress`."""
+        """Report work that isn't counted in frames; see `Progress`."""
         if self._on_progress is not None:
             self._on_progress(Progress(phase, None, done, total, rate))
 

@@ -1,4 +1,4 @@
-"""What a user marks in single frames of a video, and the label maps that come of it."""
+"""What a user marks in single frames of a video, and the label maps made from it."""
 
 from __future__ import annotations
 

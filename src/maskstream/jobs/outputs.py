@@ -88,7 +88,7 @@ class OutputPaths:
         if self.is_resumable and not (resume or overwrite):
             raise InputError(
                 f"{self.part}: an interrupted run is here; "
-                "give `resume=True` to continue it, or `overwrite=True` to begin again"
+                "give `resume=True` to continue it, or `overwrite=True` to start over"
             )
 
     def remove_old(self) -> None:

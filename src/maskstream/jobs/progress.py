@@ -33,7 +33,7 @@ class Progress:
             isn't frames that are counted.
         done: frames (of data sets: sequences) of this phase that are finished, those of an interrupted run
             included.
-        total: how many there will be, as well as it is known beforehand; None if it isn't.
+        total: how many there will be, as far as that is known in advance; None if it isn't.
         rate: of them a second, in this run; 0 before the first.
     """
 
@@ -45,7 +45,7 @@ class Progress:
 
     @property
     def remaining(self) -> float | None:
-        """Seconds until the phase ends, as far as can be told."""
+        """Seconds until the phase ends, as far as it can be estimated."""
         if self.total is None or not self.rate:
             return None
         return max(0, self.total - self.done) / self.rate
@@ -55,10 +55,10 @@ OnProgress = Callable[[Progress], None]
 
 
 class Meter:
-    """Counts what is done of a phase and tells of each.
+    """Counts what is done of a phase and reports it.
 
     Args:
-        on_progress: is told, at the start of the phase and after each frame; None: nobody is.
+        on_progress: called at the start of the phase and after each frame; None: not wanted.
         phase: which.
         total: how many there are in all, or None.
         done: how many an interrupted run had finished.

@@ -139,7 +139,7 @@ def replace_background(
         overwrite: replace outputs that exist.
         resume: continue an interrupted folder of PNGs where it stopped.
         model: name or exported folder of the network, or all options of the segmenter.
-        on_progress: is told how far the job is.
+        on_progress: called with the progress so far.
         on_frame: is given each frame with its result, in order.
 
     Example:
@@ -211,7 +211,7 @@ class ReplaceJob(Job):
             options: what to do.
             segmenters: makes fresh segmenters of networks that are loaded already; None: they are loaded as
                 the options say.
-            on_progress: is told how far the job is, in the job's own thread.
+            on_progress: called with the progress so far, in the job's own thread.
             on_frame: is given each frame with its result, in that thread, in order.
         """
         super().__init__(on_progress)

@@ -77,7 +77,7 @@ def score(
         report: folder for a page with the figures and the worst frames.
         frames: images for the page's pictures; None: the truth's.
         workers: processes; None: the cores.
-        on_progress: is told how far it is, a sequence at a time.
+        on_progress: called after each sequence with the progress so far.
 
     Example:
         >>> print(score("results", truth="DAVIS"))  # doctest: +SKIP

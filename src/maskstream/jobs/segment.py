@@ -113,7 +113,7 @@ def segment_video(
         overwrite: replace outputs that exist.
         resume: continue an interrupted run where it stopped.
         model: name or exported folder of the network, or all options of the segmenter.
-        on_progress: is told how far the job is.
+        on_progress: called with the progress so far.
         on_frame: is given each frame with its result, in the order in which they are made.
 
     Example:
@@ -164,7 +164,7 @@ class SegmentJob(Job):
     Label maps are written one by one to a hidden folder beside the output, together with a snapshot of the
     segmenter. When all are there, everything else is drawn from them, and they move to their place.
 
-    Backwards, each object goes from the first mask that it has to the start; where both passes tell of a
+    Backwards, each object goes from the first mask that it has to the start; where both passes claim a
     pixel, the forward one is right.
 
     Example:
@@ -188,7 +188,7 @@ class SegmentJob(Job):
             options: what to do.
             segmenters: makes fresh segmenters of networks that are loaded already; None: they are loaded as
                 the options say.
-            on_progress: is told how far the job is, in the job's own thread.
+            on_progress: called with the progress so far, in the job's own thread.
             on_frame: is given each frame with its result, in that thread, in the order in which they are
                 made. Backwards they come first, from the last to the first.
         """

@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from maskstream.arrays import Frame
 from maskstream.datasets.readers import VOID, LabelledImage
 
-#: A frame ``(H, W, 3)`` uint8 RGB to its label map ``(H, W)``, 0 where nobody is; None: nobody is there.
+#: A frame ``(H, W, 3)`` uint8 RGB to its label map ``(H, W)``, 0 where the subject is not; None: there is none.
 Find = Callable[[Frame], Frame | None]
 
-GOOD = 0.8  #: an IoU above it is good enough to go on with
+GOOD = 0.8  #: an IoU above it is good enough to start from
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class SubjectScore:
 
     Attributes:
         image: its name, the set before the slash.
-        iou: 0..1; None where nobody is there.
+        iou: 0..1; None where there is no subject.
         found: share of the image that was taken for the subject.
     """
 
@@ -53,7 +53,7 @@ def subject_iou(found: Frame | None, labels: Frame) -> float:
 
 
 def score_subjects(find: Find, images: Iterable[LabelledImage]) -> list[SubjectScore]:
-    """Find the subject of each image; in those without a labelled object nobody is there.
+    """Find the subject of each image; those without a labelled object have none.
 
     Images of which only the objects mean something (``paste_only``) are scored like all others: whoever
     doesn't want them leaves them out.

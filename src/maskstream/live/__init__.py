@@ -1,1 +1,1 @@
-"""A live stream before another background: capture, pipeline, sinks, and the guard that lets no room out."""
+"""Live background replacement: capture, pipeline, sinks, and the guard that hides the real room."""

@@ -15,7 +15,7 @@ _CHANGED = 0.25  #: part of a mask that must not look like the empty room
 class Absence:
     """The room while its subject is away.
 
-    A first mask is a guess, and in most rooms something stands out once nobody is there: taken for the
+    A first mask is a guess, and in most rooms something stands out once the subject has left: taken for the
     subject it would be shown. But whoever comes back changes what is to be seen there; furniture doesn't.
 
     Args:
@@ -29,7 +29,7 @@ class Absence:
         self._until = captured + _LEARNS
 
     def learn(self, frame: Frame, captured: float) -> None:
-        """A later frame in which nobody was found."""
+        """A later frame in which no subject was found."""
         if captured <= self._until:
             self._room.learn(frame)
 

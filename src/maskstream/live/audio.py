@@ -17,7 +17,7 @@ class Heard(NamedTuple):
         captured: monotonic seconds of its first sample, on the clock that frames are stamped with. That of a
             file may lie a little ahead of now.
         frame: decoded; shared by all who read, so not to be written to. Its rate and layout may change when a
-            source was opened anew.
+            source was reopened.
     """
 
     captured: float

@@ -31,9 +31,9 @@ logger = logging.getLogger(__name__)
 _TICK = 0.05  # seconds between looks at the source, and at most until a wish to stop is seen
 _SILENT = 0.9  # seconds without a frame until the source counts as stalled: with a tick, it shows within 1
 _SAME = 2.0  # seconds of equal pictures, likewise
-_GIVE_UP = 4.0  # seconds stalled until the source is opened anew
-_DELAYS = (0.5, 10.0)  # seconds until it is opened anew: the first time, doubled each time, and at most
-_STEADY = 2.0  # seconds of frames after which the delays begin again
+_GIVE_UP = 4.0  # seconds stalled until the source is reopened
+_DELAYS = (0.5, 10.0)  # seconds until it is reopened: the first time, doubled each time, and at most
+_STEADY = 2.0  # seconds of frames after which the delays start over
 _LATE = 0.1  # seconds that a frame read ahead of time may be late and still be shown,
 _SHOWN = 0.25  # if one was shown this many seconds ago
 _HANGING = 3  # readings that may hang at once; the next one waits for one of them to return
@@ -48,7 +48,7 @@ class Health(StrEnum):
     OPENING = "opening"
     LIVE = "live"
     STALLED = "stalled"  #: no frame for a second, or equal ones for two
-    LOST = "lost"  #: it is opened anew, again and again
+    LOST = "lost"  #: it is reopened, again and again
     ENDED = "ended"  #: a file is over, or what was named can't be used
 
 
@@ -83,7 +83,7 @@ class Capture:
     """A source that is kept open in threads of its own; the newest frame wins.
 
     Reading and watching begin at once, in daemon threads, and go on until ``close``: a source that fails,
-    hangs or repeats itself is opened anew after 0.5, 1, 2, ... at most 10 seconds, and nothing else has to be
+    hangs or repeats itself is reopened after 0.5, 1, 2, ... at most 10 seconds, and nothing else has to be
     started again. A reading that hangs is abandoned; should it return, what it gives is ignored.
 
     Args:
@@ -224,7 +224,7 @@ class Capture:
             if problem is None:
                 return
             self._tell(Health.LOST, problem)
-            logger.info("%s; opened anew in %.1f s", problem, delay)
+            logger.info("%s; reopening in %.1f s", problem, delay)
             steady = opening.first is not None and (opening.last or 0.0) - opening.first > _STEADY
             if steady and not self._repeats(time.monotonic()):
                 delay = _DELAYS[0]
@@ -244,7 +244,7 @@ class Capture:
         return opening
 
     def _stand_by(self, opening: _Opening) -> str | None:
-        """Watch a reader until the source has to be opened anew.
+        """Watch a reader until the source has to be reopened.
 
         Returns:
             Why; None: nothing more is to be done.
@@ -285,7 +285,7 @@ class Capture:
         return not self._source.may_rest and now - self._differed > _SAME
 
     def _ended_by(self, error: Exception) -> str | None:
-        """What a reader's end means: why to open anew, or None. With the lock held."""
+        """What a reader's end means: why to reopen, or None. With the lock held."""
         if isinstance(error, SourceEnded):
             self._set(Health.ENDED, f"{self._source.name}: {error}")
             return None

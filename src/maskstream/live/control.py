@@ -53,7 +53,7 @@ class Control:
         }
 
     def key(self, pressed: str) -> None:
-        """A key of the preview: space is panic, a looks for the subject anew, q ends, as closing it does."""
+        """A key of the preview: space is panic, a looks for the subject again, q ends, as closing it does."""
         session = self._session
         if session.status is None:
             return

@@ -46,7 +46,7 @@ class MarkedFrame:
 
 
 class DetectedSubject:
-    """The subject that a network of our own finds, if it is sure: people first; nobody's hand is needed.
+    """The subject that a small network detects, if it is sure: people first; nothing has to be marked.
 
     Args:
         largest: only the largest part; otherwise several people are one subject.
@@ -58,7 +58,7 @@ class DetectedSubject:
         self._largest = largest
 
     def __call__(self, frame: Frame) -> LabelMap | None:
-        """Label map with object 1, or None: nobody is there."""
+        """Label map with object 1, or None: there is no subject."""
         subject = self._find(frame, largest=self._largest)
         return None if subject is None else subject.mask
 

@@ -3,9 +3,9 @@
 Read it whole: it is all that stands between a camera and the world.
 
 - A sink takes a ``Sealed`` frame and nothing else, and only ``Guard.seal`` and ``Guard.slate`` make them.
-- ``seal`` composites by itself. It never hands a camera's frame on, and looks at every pixel of what it has
-  made: where alpha is 0 the composite must show the background, to the level, and no piece of the background
-  as large as 8 x 8 pixels may be the frame's.
+- ``seal`` makes the composite itself. It never hands a camera's frame on, and looks at every pixel of what
+  it has made: where alpha is 0 the composite must show the background, to the level, and no piece of the
+  background as large as 8 x 8 pixels may be the frame's.
 - Before the first mask, while the user wants it, when the picture has changed at a jump, when the subject has
   been away for too long, when a mask covers more than a subject does, and on any exception, the slate leaves.
 """
@@ -47,7 +47,7 @@ class Reason(StrEnum):
     LOST = "the subject is away"
     CHANGED = "the picture has changed suddenly"
     COVERED = "the mask covers nearly everything"
-    SOURCE = "the camera gives nothing"
+    SOURCE = "no pictures from the camera"
     ERROR = "something failed"
 
 

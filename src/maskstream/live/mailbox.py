@@ -51,7 +51,7 @@ class Mailbox(Generic[T]):
             return item
 
     def close(self) -> None:
-        """Nothing comes any more; who waits is released, and what lies there is forgotten."""
+        """Close: release who waits, and forget what lies there."""
         with self._changed:
             self._closed = True
             self._item = None
@@ -59,5 +59,5 @@ class Mailbox(Generic[T]):
 
     @property
     def closed(self) -> bool:
-        """Whether nothing comes any more."""
+        """Whether it is closed."""
         return self._closed

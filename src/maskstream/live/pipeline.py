@@ -34,7 +34,7 @@ class LiveConfig:
         fps: pictures a second that are aimed at; None: the source's, at most 30.
         rungs: of the ladder; one alone never changes.
         rest: whether the network rests while nothing moves.
-        search_again: ask the first mask again when the subject has gone: for those that need nobody's hand.
+        search_again: ask the first mask again when the subject has gone: for those that need no marking.
             It is believed only where the room has changed since, see ``Absence``.
         guard: when the slate is shown.
     """

@@ -148,7 +148,7 @@ class LiveSession:
         self.close()
 
     def run(self) -> None:
-        """Work until the source ends, ``stop`` is called, or no sink works any more.
+        """Work until the source ends, ``stop`` is called, or no sink is working.
 
         Raises:
             InputError: an option or a file can't be used.
@@ -319,7 +319,7 @@ class LiveSession:
         if subject == "last":
             if (known := recall(None, self._source_name)) is not None:
                 return MarkedFrame(known.frame, known.label_map, "the remembered mask")
-            self._say("nobody is remembered of this source; detecting the subject")
+            self._say("no subject is remembered for this source; detecting it")
             subject = "auto"
         return self._named(subject or "auto")
 
@@ -390,7 +390,7 @@ class LiveSession:
     # The end
 
     def _watch(self, pipeline: LivePipeline) -> None:
-        """End in time, or when nobody is shown anything any more."""
+        """End in time, or when the last sink has failed."""
         assert self._sinks is not None
         start = monotonic()
         while not self._ended.wait(_TICK):

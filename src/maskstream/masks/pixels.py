@@ -99,7 +99,7 @@ class _Reading:
         used = np.flatnonzero(np.bincount(indices[opaque], minlength=1))
         as_davis = (palette[used] == PALETTE[used]).all()
         if len(used) > 1 and not as_davis and length > 2 * (len(used) + 1):
-            # A palette of many colours that nothing has any more is that of a picture.
+            # A palette of many colours that no pixel uses is that of a picture.
             return opaque.astype(np.uint8)
         if len(used) and used[0] > 0 and (as_davis or (alpha[0] < 128 and len(used) == used[-1])):
             return np.where(opaque, indices, 0).astype(np.uint8)

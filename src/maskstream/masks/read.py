@@ -51,9 +51,9 @@ def read_label_map(path: str | os.PathLike[str], threshold_soft: bool = False) -
     - with transparency (LA, RGBA, or a transparent colour of any other): transparent is background, the rest
       as above; a picture that is cut out is one object in the shape of its opaque part.
 
-    Soft edges, of a brush or of saving as JPEG, are rounded to the nearest object, with a word. Where nothing
-    is black, 0 or transparent, the colour of the border is background, with a word too. The picture is turned
-    upright by its EXIF orientation, as frames are.
+    Soft edges, of a brush or of saving as JPEG, are rounded to the nearest object, with a message. Where
+    nothing is black, 0 or transparent, the colour of the border is background, with a message too. The
+    picture is turned upright by its EXIF orientation, as frames are.
 
     Args:
         path: image file.

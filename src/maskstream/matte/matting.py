@@ -146,7 +146,7 @@ class Matting:
         self._smoother.reset()
 
     def state(self) -> dict[str, NDArray[Any]]:
-        """What the next matte depends on, so that an interrupted job goes on with equal results."""
+        """What the next matte depends on, so that an interrupted job resumes with equal results."""
         arrays = {_SMOOTHER + name: array for name, array in self._smoother.state().items()}
         if self._keyer is not None and self._keyer.colour is not None:
             arrays[_KEY_COLOUR] = np.array(self._keyer.colour, np.uint8)

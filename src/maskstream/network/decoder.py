@@ -64,7 +64,7 @@ class Merge(nn.Module):
 
 
 class Decoder(nn.Module):
-    """STM's decoder; with ``refinement`` it goes on to 1/2.
+    """STM's decoder; with ``refinement`` it continues to 1/2.
 
     STM predicts two channels, background and object; their difference is the logit.
     """

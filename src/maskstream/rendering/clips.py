@@ -35,7 +35,7 @@ class RenderedClip:
 
 
 def render_clip(photographs: Photographs, config: RenderConfig, seed: tuple[int, ...]) -> RenderedClip:
-    """Render a clip; scenes whose first frame shows too little are drawn anew.
+    """Render a clip; scenes whose first frame shows too little are drawn again.
 
     Args:
         photographs: for places and surfaces.

@@ -1,1 +1,1 @@
-"""From frames and masks to frames before another background: the per-frame core, and a pipeline for files."""
+"""Replace backgrounds, given frames and masks: the per-frame core, and a pipeline for files."""

@@ -1,4 +1,4 @@
-"""One frame in, the same frame before another background out: what files and live streams have in common."""
+"""Replace the background of one frame: the core shared by files and live streams."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ class Replaced(NamedTuple):
     """One frame with what it was made from.
 
     Attributes:
-        image: ``(H, W, 3)`` uint8 RGB: the frame before the background; without one the foreground's colours,
-            which are those of the frame but for the edges.
+        image: ``(H, W, 3)`` uint8 RGB: the frame in front of the background; without one the
+            foreground's colours, which are those of the frame but for the edges.
         alpha: ``(H, W)`` uint8, 255 where the object is.
         background: ``(H, W, 3)`` uint8 RGB that the frame was put before, valid until the next frame; None
             without one.
@@ -52,7 +52,7 @@ class Replaced(NamedTuple):
 
 @dataclass(frozen=True)
 class KeptObjects:
-    """Which objects stay before the new background; the others belong to what is replaced.
+    """Which objects stay in front of the new background; the others belong to what is replaced.
 
     Attributes:
         keep: ids of those that stay; None: all.
@@ -110,7 +110,7 @@ def _softened(found: Found) -> Found:
 
 
 class BackgroundReplacer:
-    """Puts what is kept before another background, frame by frame.
+    """Puts what is kept in front of another background, frame by frame.
 
     ``step`` does all of it. A pipeline calls its two halves, ``find`` and ``compose``, from two threads; each
     of them takes the frames in order.
@@ -192,7 +192,7 @@ class BackgroundReplacer:
             self.segmenter.add_reference(frame, masks, ids)
 
     def compose(self, frame: Frame, found: Found, time: float | None = None) -> Replaced:
-        """The frame before the background.
+        """The frame in front of the background.
 
         Returns:
             Arrays of its own, which stay as they are.

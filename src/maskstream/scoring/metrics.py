@@ -1,7 +1,7 @@
 """J and F of DAVIS: region similarity and boundary accuracy, equal to the official semi-supervised tool.
 
 Source: Perazzi et al., "A Benchmark Dataset and Evaluation Methodology for Video Object Segmentation",
-CVPR 2016, in the form that ``davis2017-evaluation`` gives it. F is worked out inside the box around the two
+CVPR 2016, in the form that ``davis2017-evaluation`` gives it. F is computed inside the box around the two
 masks, which is exact and several times faster.
 """
 

@@ -277,7 +277,7 @@ def write_submission(found: SequenceSet, folder: RunFolder, path: Path) -> None:
 def portable(settings: Any) -> Any:
     """Settings with each file's path, size and time replaced by its name and a checksum of what is in it.
 
-    So that a run may go on where the same files lie elsewhere.
+    So that a run can be resumed where the same files lie elsewhere.
     """
     if isinstance(settings, dict):
         return {key: portable(value) for key, value in settings.items()}

@@ -60,7 +60,7 @@ class MemoryPolicy:
 
 @dataclass(frozen=True)
 class Reference:
-    """A reference frame as pictures, so that it can be remembered anew at another network size.
+    """A reference frame as pictures, so that it can be memorized again at another network size.
 
     Attributes:
         frame: ``(h, w, 3)`` RGB, not padded.

@@ -192,7 +192,7 @@ class Segmenter(Protocol):
         """Memorize the last frame now, if it is to be, instead of when the next one comes."""
 
     def disbelieve(self) -> None:
-        """Forget the last result, though not the objects: it is neither memorized nor gone on from."""
+        """Forget the last result, though not the objects: it is neither memorized nor continued from."""
 
     def step(
         self, frame: NDArray[np.uint8], masks: ArrayLike | None = None, ids: Sequence[int] | int | None = None

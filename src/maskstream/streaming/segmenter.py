@@ -42,7 +42,7 @@ class VideoSegmenter(Exclusive):
     and stays in memory. Memory is bounded by the policy.
 
     A frame of another size than the one before is welcome. Where the network's input stays the same, nothing
-    is lost; otherwise the reference frames and the last frame are resized and memorized anew, and other
+    is lost; otherwise the reference frames and the last frame are resized and memorized again, and other
     memory frames are dropped. The same happens when ``size`` is changed.
 
     In a frame that shows nothing (all black, white or blue) there is no object, and none of it is remembered;
@@ -184,7 +184,7 @@ class VideoSegmenter(Exclusive):
         """Show a frame with masks that is not the next one: from before, from later, or another picture.
 
         It adds or corrects objects as ``step`` does and stays in memory, but takes no place in time: the next
-        ``step`` goes on from the last one. Give as many as there are before the first step.
+        ``step`` continues from the last one. Give as many as there are before the first step.
 
         Args:
             frame: ``(H, W, 3)`` RGB uint8.
@@ -224,7 +224,7 @@ class VideoSegmenter(Exclusive):
         """Fine-tune the network on a frame with masks, and on those of earlier calls; needs the train extra.
 
         The frame takes no place in time, and its masks become no reference: give them to ``step`` or
-        ``add_reference`` as well. What is remembered is memorized anew by the adapted network, from the
+        ``add_reference`` as well. What is remembered is memorized again by the adapted network, from the
         reference frames and the last one. If nothing is gained, the network stays what it was.
 
         Args:
@@ -293,7 +293,7 @@ class VideoSegmenter(Exclusive):
 
     @exclusive
     def disbelieve(self) -> None:
-        """Forget the last result, though not the objects: it is neither memorized nor gone on from.
+        """Forget the last result, though not the objects: it is neither memorized nor continued from.
 
         For results that something else has shown to be wrong; the next frame is searched whole. Masks that
         were given with the last frame are memorized all the same.

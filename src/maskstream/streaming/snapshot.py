@@ -1,4 +1,4 @@
-"""What goes on from frame to frame, in one file, so that an interrupted job goes on exactly where it was."""
+"""Save and restore a segmenter's state, so that an interrupted job resumes exactly where it stopped."""
 
 from __future__ import annotations
 

@@ -91,7 +91,7 @@ class TrainingLoop(ABC, Generic[Net]):
         """Make a batch and run the network on it."""
 
     def _open_folder(self) -> None:
-        """Make the run's folder, or go on with the run in it; the last thing that a kind of training sets up.
+        """Make the run's folder, or resume the run in it; the last thing that a kind of training sets up.
 
         Raises:
             InputError: the folder holds a run of another network.
@@ -222,7 +222,7 @@ class TrainingLoop(ABC, Generic[Net]):
                 generator.set_state(random[self.rank][i])
             else:  # more processes than before, or another kind of device
                 generator.manual_seed(self._run_config.seed + self.rank + 1_000_003 * self.step)
-        logger.info("going on at step %d, %.1f minutes", self.step, self.seconds / 60)
+        logger.info("resuming at step %d, %.1f minutes", self.step, self.seconds / 60)
 
     def _interrupt(self, number: int, frame: object) -> None:
         logger.info("interrupted; saving after this step")

@@ -21,7 +21,7 @@ def packed(sources: TrainingSources, cache: Path | None = None) -> TrainingData:
 
     Args:
         sources: what was found.
-        cache: folder for the packed sets; None: they are made anew each time.
+        cache: folder for the packed sets; None: they are made again each time.
     """
     data = TrainingData(
         _stills(sources, "images", sources.images, cache) if sources.images else None,

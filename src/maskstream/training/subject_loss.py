@@ -17,7 +17,7 @@ class SubjectResult(NamedTuple):
 
     Attributes:
         loss: scalar, with gradients.
-        iou: mean IoU over frames; 1 where nobody is there and nobody was found.
+        iou: mean IoU over frames; 1 where there is no subject and none was detected.
     """
 
     loss: Tensor

@@ -95,5 +95,5 @@ def _pictures(path: Path) -> Generator[tuple[Image.Image, int, int], None, None]
         raise
     except (OSError, EOFError, SyntaxError, ValueError) as error:
         if not index:
-            raise InputError(f"{path}: not a readable picture ({one_line(error)}); save it anew") from error
+            raise InputError(f"{path}: not a readable picture ({one_line(error)}); save it again") from error
         logger.warning("%s: reading stops here, the rest is damaged (%s)", path, one_line(error))

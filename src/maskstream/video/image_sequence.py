@@ -21,7 +21,7 @@ class ImageSequenceWriter:
     """Writes each frame as ``NAME.png`` of a folder, in 8 bits without loss; alpha is straight.
 
     It may be used as a context manager like ``VideoWriter``. What has been written stays: each file is
-    written under a temporary name and renamed, so that an interrupted sequence can be gone on with.
+    written under a temporary name and renamed, so that an interrupted sequence can be resumed.
 
     Example:
         >>> with ImageSequenceWriter("cut-out") as writer:

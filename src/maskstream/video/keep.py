@@ -26,7 +26,7 @@ _FILES = {"mp4": "an mp4 file", "mov": "a mov file", "webm": "a WebM file", "mat
 #: Muxer options that let in sound which FFmpeg copies well but calls experimental (TrueHD in mp4).
 LENIENT = {"strict": "experimental"}
 
-#: Said of a container by itself, so not true of another one.
+#: Describes the container itself, so not true of another one.
 _OF_THE_CONTAINER = {"major_brand", "minor_version", "compatible_brands", "encoder", "duration"}
 _STATISTICS = ("bps", "number_of_", "_statistics_", "duration-", "source_id")
 #: Metadata that players look for in an mp4 or mov; others are held in another way (``use_metadata_tags``).

@@ -62,7 +62,7 @@ class VideoFrame:
 class FrameReader:
     """Iterates over the frames of a video; made by ``read_video``.
 
-    Each iteration starts at the beginning again. The file is closed when the iteration ends, when the
+    Each iteration starts at the first frame. The file is closed when the iteration ends, when the
     ``with`` block ends, and on ``close``.
 
     Attributes:
@@ -81,7 +81,7 @@ class FrameReader:
 
     @property
     def expected(self) -> int | None:
-        """How many frames will come, as well as it is known beforehand; for a progress bar."""
+        """How many frames will come, as far as that is known in advance; for a progress bar."""
         ends = [n for n in (self.info.frame_count, self._end) if n is not None]
         return len(range(self._start, min(ends), self._every)) if ends else None
 

@@ -146,7 +146,7 @@ def _changes(info: VideoInfo, output: Path, alpha: bool) -> tuple[str, ...]:
 
 
 def _frame_times(path: Path, tick: Fraction | None) -> FrameTimes:
-    """Of the frames that are shown, with times that go on where those of the file jump."""
+    """Of the frames that are shown, with times that continue where those of the file jump."""
     times = scan(path)
     stamps = sorted(time for time, _ in times if time is not None)
     steps = [b - a for a, b in pairwise(stamps)]

@@ -1,4 +1,4 @@
-"""Times that go on where those of a file start again: joined recordings, streams that jumped."""
+"""Times that continue where those of a file start over: joined recordings, streams that jumped."""
 
 from __future__ import annotations
 

@@ -125,7 +125,7 @@ class NetworkSink:
             return
         try:
             if encoding is not None and sender.is_connected:
-                with suppress(OSError):  # the other side has gone: no matter at the end
+                with suppress(OSError):  # the other side has gone, which is fine at the end
                     encoding.finish()
         finally:
             sender.close()
@@ -175,7 +175,7 @@ class _Sender:
         Raises:
             NotYet: it can't yet.
             InputError: it never can.
-            OSError: it can't any more.
+            OSError: it no longer works.
         """
         if ended:
             with suppress(subprocess.TimeoutExpired):

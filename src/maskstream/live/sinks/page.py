@@ -191,7 +191,7 @@ class _Server(ThreadingHTTPServer):
         super().__init__(address, _Handler)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that went away is no matter."""
+        """Ignore clients that disconnect."""
         logger.debug("a request failed", exc_info=True)
 
 

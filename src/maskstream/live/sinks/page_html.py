@@ -10,7 +10,7 @@ _CONTROLS = {
         '<form id="background"><input name="what" placeholder="background: a path, blur, #00ff00" size="36">'
         "<button>Change</button></form>"
     ),
-    "/subject": '<button id="subject">Find me anew</button>',
+    "/subject": '<button id="subject">Find me again</button>',
     "/quit": '<button id="quit">Quit</button>',
 }
 

@@ -26,7 +26,7 @@ _STEADY = 10.0  # seconds that a sink must have worked for its back-off to begin
 
 
 class SinkRunner:
-    """Gives each sink the newest frame. One that fails, hangs or is slow is no matter to the others.
+    """Gives each sink the newest frame. One that fails, hangs or is slow does not affect the others.
 
     Args:
         sinks: not opened.

@@ -70,8 +70,8 @@ class Sink(Protocol):
 
         Raises:
             TypeError: it is no sealed frame.
-            NotYet: there is nobody to show it to yet.
-            OSError: it doesn't work any more.
+            NotYet: there is no viewer yet.
+            OSError: it no longer works.
         """
 
     def close(self) -> None:

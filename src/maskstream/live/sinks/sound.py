@@ -151,7 +151,7 @@ class _Placer:
         yield from self._pulled()
 
     def rest(self) -> Iterator[av.AudioFrame]:
-        """What was held back; nothing can be placed any more."""
+        """What was held back; nothing more can be placed."""
         self._into.push(None)
         yield from self._pulled()
 

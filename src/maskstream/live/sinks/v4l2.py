@@ -184,13 +184,13 @@ class V4l2Writer:
         except OSError as error:
             raise InputError(
                 f"{self._name}: takes no {width}x{height} pictures ({error.strerror}); end the program "
-                f"that uses it, or make it anew: sudo modprobe -r v4l2loopback; {MODPROBE}"
+                f"that uses it, or create it again: sudo modprobe -r v4l2loopback; {MODPROBE}"
             ) from error
         got = (pix.width, pix.height, pix.pixelformat, pix.bytesperline or 2 * width)
         if got != (width, height, _YUYV, 2 * width):
             raise InputError(
                 f"{self._name}: wants {pix.width}x{pix.height} pictures, not {width}x{height}; end the "
-                f"program that uses it, or make it anew: sudo modprobe -r v4l2loopback; {MODPROBE}"
+                f"program that uses it, or create it again: sudo modprobe -r v4l2loopback; {MODPROBE}"
             )
 
     def _set_rate(self, fps: float) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 _FORTH, _BACK = 0.02, 0.1  # of a delay's change, later and earlier, that a frame brings about
-_LATE = 1.0  # seconds that a paced source may be behind before it goes on from where it is
+_LATE = 1.0  # seconds that a paced source may be behind before it continues from where it is
 _GAP = 10.0  # seconds between frames that are a broken clock rather than a pause
 
 

@@ -72,7 +72,7 @@ class DeviceFeed(ContainerFeed):
         except FFmpegError as error:
             raise SourceError(f"{self._name}: {reason_of(error)}") from error
         if found is None:
-            raise SourceError(f"{self._name}: it gives no pictures any more")
+            raise SourceError(f"{self._name}: it no longer delivers pictures")
         self._current = self._feed, found[0]
 
 
@@ -195,7 +195,7 @@ class OpenCvFeed:
     def grab(self) -> None:
         """Wait for the next frame."""
         if not self._capture.grab():
-            raise SourceError(f"{self._name}: it gives no pictures any more")
+            raise SourceError(f"{self._name}: it no longer delivers pictures")
 
     def picture(self) -> Frame:
         """The frame that was grabbed."""

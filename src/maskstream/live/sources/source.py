@@ -18,7 +18,7 @@ Hear = Callable[[float, "av.AudioFrame"], None]
 
 
 class SourceError(Exception):
-    """A source gives nothing (any more), and may later: unplugged, busy, refused, cut off. One line."""
+    """A source delivers no frames for now: unplugged, busy, refused, cut off. One line."""
 
 
 class SourceEnded(Exception):
@@ -69,7 +69,7 @@ class Feed(Protocol):
 
         Raises:
             SourceEnded: it is over.
-            SourceError: it gives nothing any more.
+            SourceError: it no longer delivers frames.
         """
 
     def picture(self) -> Frame:
