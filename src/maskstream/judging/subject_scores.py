@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from maskstream.arrays import Frame
 from maskstream.datasets.readers import VOID, LabelledImage
 
-#: A frame ``(H, W, 3)`` uint8 RGB to its label map ``(H, W)``, 0 where the subject is not; None: there is none.
+#: A frame ``(H, W, 3)`` uint8 RGB to its label map ``(H, W)``, 0 = no subject; None: there is none.
 Find = Callable[[Frame], Frame | None]
 
 GOOD = 0.8  #: an IoU above it is good enough to start from

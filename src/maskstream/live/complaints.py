@@ -1,4 +1,4 @@
-"""Errors that come with every frame are told once."""
+"""Report errors that come with every frame only once."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from maskstream.errors import one_line
 
 
 class Complaints:
-    """Tells of an error in one line, and again only when another comes.
+    """Logs an error in one line, and again only when another one comes.
 
     Args:
         logger: gets the line as an error, and where it comes from at debug level.
