@@ -103,8 +103,8 @@ class VideoPictures:
         fps: pictures a second, if the file doesn't say; its frame rate, else 24, if None.
         fill: colour that shines through where the video is transparent.
 
-    A video that breaks on the way (a disk that is gone, a file that is written over) is reported once, and its
-    last picture stays.
+    A video that breaks on the way (a disk that is gone, a file that is written over) is reported once,
+    and its last picture stays.
 
     Raises:
         InputError: not a video, or no frame in it.
