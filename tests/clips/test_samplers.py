@@ -23,6 +23,9 @@ TRUE_COLOURS = ClipConfig(
     noise=0,
     soften=0,
     compress=0,
+    exposure=0,
+    shake=0,
+    shutter=0,
     layer_gain=0,
 )
 ALONE = replace(TRUE_COLOURS, still_layers=NO_LAYERS, video_layers=NO_LAYERS, background=0, drop_labels=0)
@@ -109,7 +112,9 @@ def test_ids_are_compact_and_every_object_is_in_the_first_frame():
 
 @pytest.mark.parametrize("video_fraction", [0.0, 1.0])
 def test_labels_follow_the_same_warp_as_pictures(video_fraction):
-    clips = sampler(stills(), films(), config=ALONE).sample(12, 96, video_fraction=video_fraction)
+    clips = sampler(stills(), films(), config=replace(ALONE, min_first_pixels=60)).sample(
+        12, 96, video_fraction=video_fraction
+    )
     assert_labels_match_colours(clips)
 
 
@@ -135,7 +140,7 @@ def test_only_the_generator_decides():
 def draw_frames(videos, n=400, frames=3, max_skip=5, **config):
     useful = torch.ones(len(videos.frames), dtype=torch.bool)
     draws = Draws(torch.Generator().manual_seed(1), torch.device("cpu"))
-    return pick_frames(videos, useful, n, frames, max_skip, ClipConfig(**config), draws)
+    return pick_frames(videos, useful, n, frames, max_skip, ClipConfig(**{"cut": 0, **config}), draws)
 
 
 def test_gaps_are_uniform_up_to_the_skip_interval():
@@ -264,3 +269,57 @@ def test_small_sets_of_stills_are_drawn_more_often_than_their_share():
     assert share(1.0) == pytest.approx(0.1)
     assert share(0.5) == pytest.approx(1 / (1 + 3))
     assert share(0.0) == pytest.approx(0.5)
+
+
+def test_a_cut_leaves_the_beginning_and_never_the_video():
+    videos = films((40, 40), (1, 1))
+    useful = torch.ones(80, dtype=torch.bool)
+
+    def picked(cut, frames=5):
+        draws = Draws(torch.Generator().manual_seed(3), torch.device("cpu"))
+        return pick_frames(videos, useful, 300, frames, 3, ClipConfig(cut=cut, reverse=0), draws)
+
+    video, which = picked(1.0)
+    _, plain = picked(0.0)
+    assert torch.equal(which[:, :2], plain[:, :2])  # something is seen to move first
+    assert (which // 40 == video[:, None]).all()
+    jumps = torch.diff(which, dim=1)
+    assert ((jumps < 1) | (jumps > 3)).sum(1).max() == 1
+    assert ((jumps < 1) | (jumps > 3)).any(1).float().mean() > 0.7
+
+
+def test_a_cut_shows_a_still_from_elsewhere():
+    def views(cut):
+        config = replace(ALONE, cut=cut, camera_shift=(0.004, 0.005), camera_zoom=0, camera_turn=0)
+        config = replace(config, camera_warp=(0.0, 0.0), camera_shear=0)
+        frames = sampler(stills(), config=config).sample(24, 96, 4).frames
+        return torch.diff(frames, dim=1).abs().mean((2, 3, 4))
+
+    plain, cut = views(0.0), views(1.0)
+    assert cut[:, 0].max() < 0.05  # never right after the first frame
+    assert (cut[:, 1:].amax(1) > 2 * plain.max()).float().mean() > 0.6
+
+
+def test_an_open_shutter_blurs_the_view_by_its_motion_and_no_label():
+    def shown(shutter):
+        config = replace(ALONE, shutter=shutter, shutter_time=(0.6, 0.7), camera_shift=(0.15, 0.2))
+        return sampler(stills(objects=1), config=config).sample(16, 96)
+
+    sharp, blurred = shown(0.0), shown(1.0)
+    assert torch.equal(sharp.labels, blurred.labels)
+    red = [clips.frames[:, :, 0] for clips in (sharp, blurred)]
+    between = [((each > 0.2) & (each < 0.8)).float().mean() for each in red]
+    assert between[1] > 2 * between[0]
+    # The blur lies on both sides of the edge: halves are where the labels say.
+    seen = red[1] > 0.5
+    assert (seen != (blurred.labels == 1))[blurred.labels != 255].float().mean() < 0.02
+
+
+def test_every_option_off_is_reachable_and_the_generator_alone_decides_with_all_on():
+    names = ("limbs", "spin", "hop", "leaving", "crossing", "cut", "shutter", "exposure", "shake", "compress")
+    wild = replace(DEFAULT, **dict.fromkeys(names, 1.0))
+    first, again = (everything(wild, seed=4).sample(12, 96, 4) for _ in range(2))
+    assert torch.equal(first.frames, again.frames)
+    assert torch.equal(first.labels, again.labels)
+    assert torch.isfinite(first.frames).all()
+    assert 0 <= first.frames.min() <= first.frames.max() <= 1

@@ -70,6 +70,8 @@ class ClipConfig:
         camera_shear: change of shear for one gap (spread).
         camera_warp: size of the low-frequency displacement of stills for one gap.
         video_jitter: shift of a video's view from frame to frame (spread).
+        cut: chance that the view jumps once, as an editor cuts: elsewhere in a still, to any later or earlier
+            time of a video. It doesn't happen between the first two frames of a longer clip.
 
         still_layers: weights of 0, 1, 2... pasted layers over a still.
         background_layers: the same over a background photograph, where at least one is pasted.
@@ -77,13 +79,26 @@ class ClipConfig:
         roles: weights of a pasted layer being a labelled object, a distractor, an occluder.
         twin_object: chance that a labelled layer is the same cut-out as the layer below it.
         twin_distractor: the same for distractors (look-alikes).
+        crossing: chance that a look-alike passes what it looks like, close by and the other way.
         layer_scale: longest side of a cut-out, as a fraction of the clip's shorter side (*log*).
         layer_speed: speed of a layer (*log*).
         layer_turn: rotation for one gap (spread).
         layer_growth: logarithm of the change of scale for one gap (spread).
         layer_warp: displacement for one gap, as a fraction of the object's size.
+        limbs: chance that a layer bends at joints; see `maskstream.clips.limbs`.
+        limb_swing: how far limbs swing (spread).
+        spin: chance that a layer turns about its height, and so gets narrow, then mirrored.
+        spin_turn: rate of that for one gap (spread).
+        hop: chance that a layer jumps up and down.
+        hop_height: how high, as a fraction of its longest side.
         absent: chance that a layer is missing for some frames (never the first, for objects).
+        leaving: chance that a layer moves out of the frame and back (out of the first never, for objects).
         motion_blur: chance that a layer is blurred along its motion.
+        shutter: chance that a clip, its view as well as its layers, is blurred by all that moves while the
+            shutter is open.
+        shutter_time: for how long that is, as a share of a gap.
+        thin: share of a cut-out that opening by three pixels of its source removes, from which it counts as
+            thin and keeps what covers three tenths of a pixel, in place of half; 1: none does.
 
         layer_gain: spread of the brightness and colour of a pasted layer.
         brightness: spread of the clip's added brightness.
@@ -92,13 +107,18 @@ class ClipConfig:
         hue: spread of rotation about the grey axis.
         tone: spread of the mid-tone curve ``x + k x (1 - x)``, a cheap stand-in for gamma.
         frame_jitter: share of the above that also varies from frame to frame.
+        exposure: chance that brightness jumps once, for the rest of the clip or for a single frame (a flash).
+        exposure_gain: logarithm of that jump (spread).
         grey: chance of a greyscale clip.
         noise: chance of sensor noise.
         noise_level: its standard deviation, of a 0..1 scale.
         soften: chance of a loss of resolution.
         soften_factor: range of that loss.
-        compress: chance of JPEG-like block quantisation.
+        compress: chance of block quantisation with coarse colour, as in JPEG and video.
         compress_step: quantiser step of the lowest frequencies, of a 0..1 scale.
+        compress_pulse: logarithm of how much that varies between frames, as around key frames (spread).
+        shake: chance that some frames are blurred along a line, as by a hand that shakes.
+        shake_length: of that line.
     """
 
     max_objects: int = 3
@@ -122,6 +142,7 @@ class ClipConfig:
     camera_shear: float = 0.05
     camera_warp: Range = (0.0, 0.02)
     video_jitter: float = 0.01
+    cut: float = 0.04
 
     still_layers: tuple[float, ...] = (0.35, 0.3, 0.2, 0.1, 0.05)
     background_layers: tuple[float, ...] = (0.0, 0.35, 0.35, 0.2, 0.1)
@@ -129,13 +150,24 @@ class ClipConfig:
     roles: tuple[float, float, float] = (0.5, 0.25, 0.25)
     twin_object: float = 0.2
     twin_distractor: float = 0.6
+    crossing: float = 0.5
     layer_scale: Range = (0.06, 0.8)
     layer_speed: Range = (0.004, 0.5)
     layer_turn: float = 10.0
     layer_growth: float = 0.1
     layer_warp: Range = (0.0, 0.05)
+    limbs: float = 0.4
+    limb_swing: float = 30.0
+    spin: float = 0.15
+    spin_turn: float = 30.0
+    hop: float = 0.12
+    hop_height: Range = (0.1, 0.5)
     absent: float = 0.12
+    leaving: float = 0.1
     motion_blur: float = 0.15
+    shutter: float = 0.1
+    shutter_time: Range = (0.2, 0.7)
+    thin: float = 0.35
 
     layer_gain: float = 0.12
     brightness: float = 0.06
@@ -144,13 +176,18 @@ class ClipConfig:
     hue: float = 8.0
     tone: float = 0.35
     frame_jitter: float = 0.12
+    exposure: float = 0.1
+    exposure_gain: float = 0.35
     grey: float = 0.06
     noise: float = 0.2
     noise_level: Range = (0.004, 0.04)
     soften: float = 0.12
     soften_factor: Range = (1.2, 2.5)
-    compress: float = 0.1
+    compress: float = 0.2
     compress_step: Range = (0.01, 0.06)
+    compress_pulse: float = 0.3
+    shake: float = 0.05
+    shake_length: Range = (0.01, 0.05)
 
     def __post_init__(self) -> None:
         if not 1 <= self.max_objects <= 100:

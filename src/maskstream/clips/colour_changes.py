@@ -14,6 +14,8 @@ from maskstream.clips.randomness import Draws
 
 _LUMA = (0.299, 0.587, 0.114)
 _BLOCK = 8
+_COLOUR_COARSER = 1.5  # quantiser step of colour over that of brightness
+_SHAKE_INSTANTS = (-0.5, -0.3, -0.1, 0.1, 0.3, 0.5)  # along the line of a shaken frame
 
 
 def jitter(frames: Tensor, config: ClipConfig, draws: Draws) -> None:
@@ -30,6 +32,7 @@ def jitter(frames: Tensor, config: ClipConfig, draws: Draws) -> None:
         return draws.normal((clips, 1), spread) + draws.normal((clips, count), spread * config.frame_jitter)
 
     contrast = varied(config.contrast).exp()
+    exposure = _exposure(draws, clips, count, config)
     brightness, hue, tone = varied(config.brightness), varied(config.hue), varied(config.tone)
     saturation = draws.uniform((clips, 1), *config.saturation)
     saturation = saturation.masked_fill(draws.chance((clips, 1), config.grey), 0.0).expand(-1, count)
@@ -43,7 +46,8 @@ def jitter(frames: Tensor, config: ClipConfig, draws: Draws) -> None:
     cos, sin = (f(torch.deg2rad(hue))[..., None, None] for f in (torch.cos, torch.sin))
     turn = cos * eye + sin * axis + (1 - cos) / 3
     matrix = (luma + saturation[..., None, None] * (eye - luma)) @ turn * contrast[..., None, None]
-    offset = 0.5 * (1 - contrast) + brightness
+    matrix = matrix * exposure[..., None, None]
+    offset = (0.5 * (1 - contrast) + brightness) * exposure
 
     for clip in range(clips):
         # A clip at a time: temporaries then stay in a processor's cache.
@@ -52,8 +56,17 @@ def jitter(frames: Tensor, config: ClipConfig, draws: Draws) -> None:
         flat.addcmul_(flat - flat * flat, tone[clip, :, None, None].clamp(-0.9, 0.9))
 
 
+def _exposure(draws: Draws, clips: int, count: int, config: ClipConfig) -> Tensor:
+    """``(clips, count)`` factors of brightness that jump at a frame, for good or for that frame alone."""
+    place = 1 + draws.below(torch.full((clips, 1), max(1, count - 1), device=draws.device))
+    moment = torch.arange(count, device=draws.device)
+    changed = torch.where(draws.chance((clips, 1), 0.5), moment >= place, moment == place)
+    gain = draws.normal((clips, 1), config.exposure_gain) * draws.chance((clips, 1), config.exposure)
+    return (gain * changed).exp()
+
+
 def degrade(frames: Tensor, config: ClipConfig, draws: Draws) -> None:
-    """Soften, compress or add noise to some of the clips, then clamp all to 0..1.
+    """Shake, soften, compress or add noise to some of the clips, then clamp all to 0..1.
 
     Args:
         frames: ``(B, T, 3, H, W)`` float32, changed in place.
@@ -65,8 +78,14 @@ def degrade(frames: Tensor, config: ClipConfig, draws: Draws) -> None:
     step = draws.uniform(clips, *config.compress_step) * draws.chance(clips, config.compress)
     level = draws.uniform(clips, *config.noise_level) * draws.chance(clips, config.noise)
     start = draws.uniform(clips)
-    plan = torch.stack([soften, step, level, start], 1).tolist()
-    for clip, (factor, quantiser, spread, place) in zip(frames, plan, strict=True):
+    line = draws.log_uniform(clips, *config.shake_length) * draws.chance(clips, config.shake)
+    pulses = draws.normal(frames.shape[:2], config.compress_pulse).exp()
+    # Each frame of a shaken clip along a line of its own, some hardly.
+    lines = draws.normal((*frames.shape[:2], 2), 0.5) * line[:, None, None] * frames.shape[-2]
+    plan = torch.stack([line, soften, step, level, start], 1).tolist()
+    for index, (clip, (shake, factor, quantiser, spread, place)) in enumerate(zip(frames, plan, strict=True)):
+        if shake > 0:
+            _shake(clip, lines[index])
         if factor > 1:
             _soften(clip, factor)
         if spread > 0:
@@ -74,8 +93,21 @@ def degrade(frames: Tensor, config: ClipConfig, draws: Draws) -> None:
             first = int(place * (bank.numel() - clip.numel()))
             clip.add_(bank[first : first + clip.numel()].view_as(clip), alpha=spread)
         if quantiser > 0:
-            _compress(clip, quantiser)
+            _compress(clip, quantiser * pulses[index])
         clip.clamp_(0, 1)
+
+
+def _shake(clip: Tensor, lines: Tensor) -> None:
+    """Blur each frame along a line, given by its vector in pixels ``(T, 2)``, about its middle."""
+    count, _, height, width = clip.shape
+    moved = torch.eye(2, 3, device=clip.device).repeat(count, 1, 1)
+    shift = 2 * lines / torch.tensor([width, height], device=clip.device)
+    blurred = torch.zeros_like(clip)
+    for instant in _SHAKE_INSTANTS:
+        moved[:, :, 2] = instant * shift
+        points = F.affine_grid(moved, [count, 3, height, width], align_corners=False)
+        blurred += F.grid_sample(clip, points, padding_mode="reflection", align_corners=False)
+    clip.copy_(blurred.div_(len(_SHAKE_INSTANTS)))
 
 
 def _soften(clip: Tensor, factor: float) -> None:
@@ -100,12 +132,30 @@ def _cosines(device: torch.device) -> tuple[Tensor, Tensor]:
     return torch.kron(basis, basis), (1 + k + k[:, None]).flatten()
 
 
-def _compress(clip: Tensor, step: float) -> None:
-    """Quantise 8 x 8 DCT blocks, coarser with frequency, as JPEG and most video codecs do."""
-    basis, steps = _cosines(clip.device)
-    steps = steps * step
-    frames, colours, height, width = clip.shape
-    rows, columns = height // _BLOCK, width // _BLOCK
-    blocks = clip.view(frames, colours, rows, _BLOCK, columns, _BLOCK).transpose(3, 4)
-    coded = (blocks.reshape(-1, _BLOCK**2) @ basis.T).div_(steps).round_().mul_(steps)
+def _compress(clip: Tensor, steps: Tensor) -> None:
+    """Quantise 8 x 8 DCT blocks of brightness, coarser with frequency, and of colour at half the resolution.
+
+    Args:
+        clip: ``(T, 3, H, W)``, changed in place.
+        steps: ``(T,)`` quantiser step of each frame's lowest frequencies.
+    """
+    weights = torch.tensor(_LUMA, device=clip.device).view(3, 1, 1)
+    luma = (clip * weights).sum(1, keepdim=True)
+    # The distances of red and blue from brightness say all about colour.
+    colour = F.avg_pool2d(clip[:, ::2] - luma, 2)
+    _quantise(luma, steps)
+    _quantise(colour, steps * _COLOUR_COARSER)
+    red, blue = F.interpolate(colour, size=clip.shape[-2:], mode="bilinear").unbind(1)
+    green = -(_LUMA[0] * red + _LUMA[2] * blue) / _LUMA[1]
+    torch.add(luma, torch.stack([red, green, blue], 1), out=clip)
+
+
+def _quantise(planes: Tensor, steps: Tensor) -> None:
+    """Quantise the 8 x 8 DCT blocks of ``(T, C, H, W)`` in place; what doesn't fill a block stays."""
+    basis, relative = _cosines(planes.device)
+    rows, columns = planes.shape[-2] // _BLOCK, planes.shape[-1] // _BLOCK
+    whole = planes[..., : rows * _BLOCK, : columns * _BLOCK]
+    blocks = whole.unflatten(-1, (columns, _BLOCK)).unflatten(-3, (rows, _BLOCK)).transpose(3, 4)
+    steps = relative * steps.view(-1, 1, 1, 1, 1)
+    coded = (blocks.flatten(-2) @ basis.T).div_(steps).round_().mul_(steps)
     blocks.copy_((coded @ basis).view(blocks.shape))

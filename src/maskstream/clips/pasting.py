@@ -9,7 +9,7 @@ from enum import IntEnum
 import torch
 from torch import Tensor
 
-from maskstream.clips import warps
+from maskstream.clips import limbs, warps
 from maskstream.clips.clip_config import ClipConfig
 from maskstream.clips.randomness import Draws
 from maskstream.clips.tensors import ImageSet
@@ -17,7 +17,9 @@ from maskstream.clips.tensors import ImageSet
 _PATCHES = (0.25, 0.375, 0.5, 0.75, 1.0)  # sides of the rendered patches, as fractions of the clip's
 _LEVELS = 3  # a cut-out is averaged down at most this many times before it is sampled
 _LARGEST_ZOOM = 2.0  # beyond this a cut-out looks like a blur
-_BLUR_STEPS = 3
+_BLUR_STEPS = 4
+_EDGE = 0.5  # share of a pixel that makes it the cut-out's
+_THIN_EDGE = 0.3  # the same for thin ones, which would be lost
 
 
 class Role(IntEnum):
@@ -50,6 +52,10 @@ class Layers:
         gain: ``(n, 3)`` colour factor.
         sharpness: ``(n,)`` slope of the edge.
         streak: ``(n, T, 2)`` path of the shutter time; zero without motion blur.
+        open_for: ``(n,)`` share of the gap between two frames for which the shutter is open; 0 without blur.
+        edge: ``(n,)`` share of a pixel that makes it the cut-out's.
+        limbs: joints that it bends at.
+        crosses: ``(n,)`` bool, look-alikes of the base that are led past it.
     """
 
     clip: Tensor
@@ -67,6 +73,10 @@ class Layers:
     gain: Tensor
     sharpness: Tensor
     streak: Tensor
+    open_for: Tensor
+    edge: Tensor
+    limbs: limbs.Limbs
+    crosses: Tensor
 
 
 def plan_layers(
@@ -80,6 +90,7 @@ def plan_layers(
     frames: int,
     config: ClipConfig,
     draws: Draws,
+    shutter: Tensor | None = None,
 ) -> Layers:
     """Draw everything about the pasted layers of a batch.
 
@@ -95,6 +106,8 @@ def plan_layers(
         frames: frames of a clip.
         config: probabilities and ranges.
         draws: random numbers.
+        shutter: ``(B,)`` share of a gap for which each clip's shutter is open; 0, or None: layers are blurred
+            by themselves, if at all.
     """
     device = counts.device
     clip, depth = (torch.arange(int(counts.max()), device=device) < counts[:, None]).nonzero(as_tuple=True)
@@ -133,6 +146,9 @@ def plan_layers(
     anchor = draws.below(torch.full((n,), frames, device=device)).masked_fill(role == Role.OBJECT, 0)
     place = draws.uniform((n, 2), -0.9, 0.9) * torch.tensor([aspect, 1.0], device=device)
     centre = place[:, None] + travel - travel[torch.arange(n, device=device), anchor][:, None]
+    centre = _crossing(draws, centre, length, twin & (depth > 0), frames, config)
+    centre = _leaving(draws, centre, length, role, aspect, frames, config)
+    centre[..., 1] -= limbs.hops(draws, time, config) * length
 
     angle = draws.normal((n, 1), 8.0) + config.layer_turn * warps.path(draws, time, 1)[..., 0]
     shear = draws.normal((n, 1), 0.06).expand_as(angle)
@@ -143,11 +159,13 @@ def plan_layers(
     moment = torch.arange(frames, device=device)
     absent = draws.chance((n, 1), config.absent) & (moment >= leaves[:, None]) & (moment < returns[:, None])
 
-    motion = torch.diff(centre, dim=1)
-    motion = torch.cat([motion[:, :1], motion], 1) * draws.uniform((n, 1, 1), 0.2, 0.6)
+    own_shutter = draws.uniform((n,), 0.2, 0.6) * draws.chance((n,), config.motion_blur)
+    open_for = own_shutter if shutter is None else torch.where(shutter[clip] > 0, shutter[clip], own_shutter)
+    motion = limbs.motion_of(centre) * open_for[:, None, None]
     bound = 0.4 * length[..., None] / motion.norm(dim=-1, keepdim=True).clamp(min=1e-6)
-    blurred = draws.chance((n,), config.motion_blur)
     gain = layer_gain(draws, n, config)
+    turn = warps.linear_map(torch.ones_like(angle), angle, shear, mirror)
+    turn[:, :, 0] *= limbs.narrowed(draws, time, config)[..., None]
     return Layers(
         clip=clip,
         depth=depth,
@@ -158,13 +176,87 @@ def plan_layers(
         box_size=box_size,
         centre=centre,
         length=length,
-        turn=warps.linear_map(torch.ones_like(angle), angle, shear, mirror),
+        turn=turn,
         warp=warps.displacement(draws, time, draws.uniform((n,), *config.layer_warp)),
         shown=~absent,
         gain=gain,
-        sharpness=layer_sharpness(draws, blurred),
-        streak=motion * bound.clamp(max=1.0) * blurred[:, None, None],
+        sharpness=layer_sharpness(draws, open_for > 0),
+        streak=motion * bound.clamp(max=1.0),
+        open_for=open_for,
+        edge=_edges(mask, config),
+        limbs=limbs.draw_limbs(draws, time, box_size / longest[:, None], config),
+        crosses=copied & draws.chance((n,), config.crossing),
     )
+
+
+def _crossing(
+    draws: Draws, centre: Tensor, length: Tensor, twin: Tensor, frames: int, config: ClipConfig
+) -> Tensor:
+    """Paths ``(n, T, 2)`` where some look-alikes pass the layer below them, close by and the other way."""
+    n = len(centre)
+    passing = twin & draws.chance((n,), config.crossing)
+    above = passing.nonzero()[:, 0]
+    # A layer that itself copies one below would have to be in two places.
+    above = above[~passing[above - 1]]
+    below = above - 1
+    moment = 0.5 + draws.uniform((n,))[above] * (frames - 1.5)
+    way = torch.deg2rad(draws.normal((n,), 35.0))[above]
+    way = torch.stack([way.cos(), way.sin()], -1) * draws.uniform((n, 1), 0.7, 1.5)[above]
+    step = way * ((length[above] + length[below]).mean(1) / 2 / moment)[:, None]
+    side = torch.where(draws.chance((n, 1), 0.5)[above], 1.0, -1.0)
+    since = (
+        (torch.arange(frames, device=centre.device) - moment[:, None])[..., None]
+        * step[:, None]
+        * side[:, None]
+    )
+    meeting = draws.uniform((n, 2), -0.5, 0.5)[above]
+    near = draws.normal((n, 2), 0.12)[above] * length[above].mean(1, keepdim=True)
+    centre = centre.clone()
+    centre[below] = meeting[:, None] + since
+    centre[above] = (meeting + near)[:, None] - since * draws.uniform((n, 1, 1), 0.7, 1.3)[above]
+    return centre
+
+
+def _leaving(
+    draws: Draws,
+    centre: Tensor,
+    length: Tensor,
+    role: Tensor,
+    aspect: float,
+    frames: int,
+    config: ClipConfig,
+) -> Tensor:
+    """Paths ``(n, T, 2)`` of which some lead out of the frame and back."""
+    n, device = len(centre), centre.device
+    leaves = draws.chance((n, 1), config.leaving)
+    away = 1 + draws.below(torch.full((n,), frames - 1, device=device))[:, None]
+    moment = torch.arange(frames, device=device)
+    # Quite out at one frame, on the way in the others; where it starts, if it is an object.
+    reach = torch.where((role == Role.OBJECT)[:, None], away, frames)
+    share = (1.3 * (1 - (moment - away).abs() / reach)).clamp(0, 1) * leaves
+    sideways = draws.chance((n, 1), 0.75)
+    half = torch.where(sideways, aspect, 1.0) + 0.75 * length
+    sign = torch.where(draws.chance((n, 1), 0.5), 1.0, -1.0)
+    x, y = centre.unbind(-1)
+    x = torch.where(sideways, x + share * (sign * half - x), x)
+    y = torch.where(sideways, y, y + share * (sign * half - y))
+    return torch.stack([x, y], -1)
+
+
+def _edges(mask: Tensor, config: ClipConfig) -> Tensor:
+    """``(n,)`` share of a pixel that makes it a cut-out's: less for thin ones."""
+    if config.thin >= 1 or not len(mask):
+        return torch.full((len(mask),), _EDGE, device=mask.device)
+    whole = mask.view(torch.uint8)
+    core = whole[:, 1:-1] & whole[:, :-2] & whole[:, 2:]
+    core = core[:, :, 1:-1] & core[:, :, :-2] & core[:, :, 2:]
+    opened = core.clone()
+    opened[:, 1:] |= core[:, :-1]
+    opened[:, :-1] |= core[:, 1:]
+    opened[:, :, 1:] |= opened[:, :, :-1].clone()
+    opened[:, :, :-1] |= opened[:, :, 1:].clone()
+    area, kept = (part.flatten(1).sum(1, dtype=torch.int32) for part in (whole, opened))
+    return torch.where(kept < (1 - config.thin) * area, _THIN_EDGE, _EDGE)
 
 
 def layer_gain(draws: Draws, layers: int, config: ClipConfig) -> Tensor:
@@ -196,13 +288,13 @@ def paste(
     height, width = labels.shape[-2:]
     for depth in range(int(layers.depth.max()) + 1 if len(layers.depth) else 0):
         chosen = (layers.depth == depth).nonzero()[:, 0]
-        _aim_occluders(layers, chosen, labels, draws)
+        _aim(layers, chosen, labels, draws)
         for items, level, blurred, patch in _groups(layers, chosen, images.images.shape[-1], height, width):
             _render(layers, images, items, level, blurred, patch, frames, labels, first_id + depth)
 
 
-def _aim_occluders(layers: Layers, chosen: Tensor, labels: Tensor, draws: Draws) -> None:
-    """Shift the paths of occluders so that each crosses something labelled in a frame after the first."""
+def _aim(layers: Layers, chosen: Tensor, labels: Tensor, draws: Draws) -> None:
+    """Shift paths of occluders and look-alikes: each crosses something labelled after the first frame."""
     frames, height, width = labels.shape[1:]
     moment = 1 + draws.below(torch.full_like(chosen, frames - 1))
     stride = max(1, min(height, width) // 24)
@@ -212,7 +304,7 @@ def _aim_occluders(layers: Layers, chosen: Tensor, labels: Tensor, draws: Draws)
     columns = -(-width // stride)
     target = torch.stack([best.indices % columns, best.indices // columns], -1) * stride
     target = (2 * target - torch.tensor([width, height], device=labels.device)) / height
-    aimed = (best.values > 0) & (layers.role[chosen] == Role.OCCLUDER)
+    aimed = (best.values > 0) & ((layers.role[chosen] == Role.OCCLUDER) | layers.crosses[chosen])
     shift = (target - layers.centre[chosen, moment]) * aimed[:, None]
     layers.centre[chosen] += shift[:, None]
 
@@ -225,13 +317,16 @@ def _groups(
     length = layers.length[chosen]
     ratio = longest * source / (length.amax(1) * height)
     level = ratio.clamp(min=1).log2().long().clamp(max=_LEVELS)
+    blurred = layers.open_for[chosen] > 0
     streak = layers.streak[chosen].norm(dim=-1).amax(1)
     diagonal = (layers.box_size[chosen].norm(dim=1) / longest)[:, None] * length
-    extent = (1.2 * diagonal.amax(1) + streak) * height / 2 + 4
+    # Limbs may swing out of the box.
+    room = torch.where(layers.limbs.angle[chosen].abs().amax((1, 2)) > 0, 1.45, 1.2)
+    extent = (room * diagonal.amax(1) + streak) * height / 2 + 4
     patches = [(-(-int(f * height) // 8) * 8, -(-int(f * width) // 8) * 8) for f in _PATCHES]
     limits = torch.tensor([min(p) for p in patches[:-1]], device=chosen.device)
     which = (extent[:, None] > limits).sum(1)
-    key = (which * (_LEVELS + 1) + level) * 2 + (streak > 0)
+    key = (which * (_LEVELS + 1) + level) * 2 + blurred
     for value in key.unique().tolist():
         patch, rest = divmod(value, 2 * (_LEVELS + 1))
         yield chosen[key == value], rest // 2, bool(rest % 2), patches[patch]
@@ -271,8 +366,15 @@ def _render(
     shutter = instants[:, None] * layers.streak[items][:, :, None]
     from_centre = from_centre[:, :, None] - shutter[:, :, :, None, None]
     longest = layers.box_size[items].amax(1).view(n, 1, 1, 1, 1, 1)
-    turned = torch.einsum("ntij,ntsyxj->ntsyxi", layers.turn[items], from_centre)
+    open_for = layers.open_for[items]
+    turn = layers.turn[items]
+    turn = (
+        turn[:, :, None]
+        + (open_for[:, None, None] * instants)[..., None, None] * limbs.motion_of(turn)[:, :, None]
+    )
+    turned = torch.einsum("ntsij,ntsyxj->ntsyxi", turn, from_centre)
     bent = turned / layers.length[items].view(n, count, 1, 1, 1, 1)
+    bent = layers.limbs.of(items).bend(bent, instants, open_for)
     bent = bent + warps.evaluate(layers.warp[items], rows, columns)[:, :, None]
     where = layers.box_centre[items].view(n, 1, 1, 1, 1, 2) + bent * longest
     points = warps.grid(where.flatten(1, 2), images.aspect[layers.image[items]], rows, columns).points
@@ -281,9 +383,10 @@ def _render(
     sampled = sampled.mean(3) if blurred else sampled[:, :, :, 0]
     cover = sampled[:, 3:]
     colour = (sampled[:, :3] / cover.clamp(min=1e-3)).mul_(layers.gain[items].view(n, 3, 1, 1, 1))
-    alpha = ((cover - 0.5) * layers.sharpness[items].view(n, 1, 1, 1, 1) + 0.5).clamp_(0, 1)
+    edge = layers.edge[items].view(n, 1, 1, 1, 1)
+    alpha = ((cover - edge) * layers.sharpness[items].view(n, 1, 1, 1, 1) + 0.5).clamp_(0, 1)
     alpha = alpha.masked_fill_(cover < 1e-3, 0.0)
-    inside = cover[:, 0] > 0.5
+    inside = cover[:, 0] > edge[:, 0]
 
     clips, corners = layers.clip[items].tolist(), corner.long().tolist()
     shown, roles = layers.shown[items].tolist(), layers.role[items].tolist()

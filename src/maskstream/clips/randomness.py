@@ -15,16 +15,19 @@ class Draws:
     Args:
         generator: where every random number comes from.
         device: where the results are needed.
+
+    Attributes:
+        device: the same.
     """
 
     def __init__(self, generator: torch.Generator, device: torch.device) -> None:
         self._generator = generator
-        self._device = device
+        self.device = device
 
     def uniform(self, shape: Sequence[int], low: float = 0.0, high: float = 1.0) -> Tensor:
         """Uniform float32 in ``[low, high)``."""
         drawn = torch.rand(*shape, generator=self._generator, device=self._generator.device)
-        return drawn.mul_(high - low).add_(low).to(self._device)
+        return drawn.mul_(high - low).add_(low).to(self.device)
 
     def log_uniform(self, shape: Sequence[int], low: float, high: float) -> Tensor:
         """Log-uniform float32 between two positive bounds."""
@@ -33,7 +36,7 @@ class Draws:
     def normal(self, shape: Sequence[int], spread: float = 1.0) -> Tensor:
         """Normal float32 around 0, cut at two and a half spreads so that no clip is absurd."""
         drawn = torch.randn(*shape, generator=self._generator, device=self._generator.device)
-        return drawn.clamp_(-2.5, 2.5).mul_(spread).to(self._device)
+        return drawn.clamp_(-2.5, 2.5).mul_(spread).to(self.device)
 
     def chance(self, shape: Sequence[int], probability: float) -> Tensor:
         """Bool, true with the given probability."""
@@ -46,14 +49,14 @@ class Draws:
     def weighted(self, weights: Tensor, count: int) -> Tensor:
         """``count`` indices into ``weights``, drawn with replacement."""
         if count == 0:
-            return torch.zeros(0, dtype=torch.int64, device=self._device)
+            return torch.zeros(0, dtype=torch.int64, device=self.device)
         chosen = torch.multinomial(
             weights.to(self._generator.device, torch.float32),
             count,
             replacement=True,
             generator=self._generator,
         )
-        return chosen.to(self._device)
+        return chosen.to(self.device)
 
     def choose(self, available: Tensor, count: int) -> tuple[Tensor, Tensor]:
         """Up to ``count`` different columns of each row of a bool matrix.

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from maskstream.clips import colour_changes, pasting, warps
+from maskstream.clips import colour_changes, limbs, pasting, warps
 from maskstream.clips.clip_config import ClipConfig, SkipSchedule
 from maskstream.clips.randomness import Draws
 from maskstream.clips.tensors import VOID, ImageSet, VideoSet, id_areas, set_weights
@@ -22,6 +22,7 @@ __all__ = ["ClipConfig", "ClipSampler", "Clips", "SkipSchedule"]
 _log = logging.getLogger(__name__)
 _START_TRIES = 6  # places tried in a video for a first frame that shows an object
 _BATCH_TRIES = 10
+_SHUTTER_INSTANTS = (-0.4, -0.13, 0.13, 0.4)  # of the time that a shutter is open
 _FIRST_LAYER_ID = 240  # pasted objects carry the ids from here on until a clip is finished
 
 
@@ -154,6 +155,7 @@ class ClipSampler:
         image = torch.full((batch,), -1, device=self.device)
         object_id = torch.zeros((batch,), dtype=torch.int64, device=self.device)
         counts = torch.zeros((batch,), dtype=torch.int64, device=self.device)
+        shutter = draws.uniform((batch,), *config.shutter_time) * draws.chance((batch,), config.shutter)
         videos, stills = self._kinds(batch, frames, video_fraction)
         first, second = videos, videos + stills
         if videos:
@@ -161,11 +163,11 @@ class ClipSampler:
             counts[:first] = draws.weighted(torch.tensor(config.video_layers), videos)
         if stills:
             image[first:second], object_id[first:second] = self._still(
-                canvas[first:second], labels[first:second]
+                canvas[first:second], labels[first:second], shutter[first:second]
             )
             counts[first:second] = draws.weighted(torch.tensor(config.still_layers), stills)
         if second < batch:
-            self._photo(canvas[second:])
+            self._photo(canvas[second:], shutter[second:])
             counts[second:] = draws.weighted(torch.tensor(config.background_layers), batch - second)
         if self._images is not None and self._has_cutouts:
             needy = ~((labels[:, 0] > 0) & (labels[:, 0] < VOID)).flatten(1).any(1)
@@ -181,6 +183,7 @@ class ClipSampler:
                 frames,
                 config,
                 draws,
+                shutter,
             )
             pasting.paste(layers, self._images, canvas, labels, _FIRST_LAYER_ID, draws)
         colour_changes.jitter(canvas, config, draws)
@@ -223,7 +226,7 @@ class ClipSampler:
         warps.sample_pictures(videos.frames, which.flatten(), where.points, canvas.flatten(0, 1)[:, :, None])
         labels.copy_(warps.sample_labels(found.flatten(0, 1), where).view(labels.shape))
 
-    def _still(self, canvas: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    def _still(self, canvas: Tensor, labels: Tensor, shutter: Tensor) -> tuple[Tensor, Tensor]:
         """Fill clips with stills as moving, yielding pictures; gives their indices and an id in each."""
         assert self._images is not None
         config, draws, images = self.config, self._draws, self._images
@@ -232,21 +235,19 @@ class ClipSampler:
         focus = draws.choose(self._still_ids[which], 1)[0][:, 0]
         source, aspect = images.labels[which], images.aspect[which]
         centre, extent = warps.boxes(source == focus.to(torch.uint8)[:, None, None], aspect)
-        where = self._camera(canvas, aspect, centre, extent)
-        warps.sample_pictures(images.images, which, where.points, canvas.transpose(1, 2))
+        where = self._camera(images, which, canvas, centre, extent, shutter)
         shown = ~(draws.chance((n, 1, 1, 1), config.drop_labels) & self._has_cutouts)
         torch.mul(warps.sample_labels(source, where).view(labels.shape), shown, out=labels)
         return which, focus
 
-    def _photo(self, canvas: Tensor) -> None:
+    def _photo(self, canvas: Tensor, shutter: Tensor) -> None:
         """Fill clips with photographs of places, which hold nothing to label."""
         assert self._backgrounds is not None
         images, draws, n = self._backgrounds, self._draws, len(canvas)
         which = draws.weighted(torch.ones(len(images)), n)
         aspect = images.aspect[which]
         whole = torch.stack([aspect, torch.ones_like(aspect)], -1)
-        where = self._camera(canvas, aspect, draws.uniform((n, 2), -1.0, 1.0) * whole, whole)
-        warps.sample_pictures(images.images, which, where.points, canvas.transpose(1, 2))
+        self._camera(images, which, canvas, draws.uniform((n, 2), -1.0, 1.0) * whole, whole, shutter)
 
     def _view(
         self, aspect: Tensor, size: tuple[int, int], centre: Tensor, extent: Tensor
@@ -262,24 +263,48 @@ class ClipSampler:
         middle = centre + draws.uniform((n, 2), -0.8, 0.8) * view[:, None] * shape
         return middle.maximum(-room).minimum(room), view
 
-    def _camera(self, canvas: Tensor, aspect: Tensor, centre: Tensor, extent: Tensor) -> warps.Grid:
-        """Where the frames of ``canvas`` find their pixels when the view moves over stills near some box."""
+    def _camera(
+        self, images: ImageSet, which: Tensor, canvas: Tensor, centre: Tensor, extent: Tensor, shutter: Tensor
+    ) -> warps.Grid:
+        """Fill ``canvas`` with views that move over stills near a box; gives where their pixels are from."""
         config, draws = self.config, self._draws
+        aspect = images.aspect[which]
         n, frames, _, height, width = canvas.shape
         middle, view = self._view(aspect, (height, width), centre, extent)
         time = warps.times(draws, n, frames)
         speed = 2 * view * draws.log_uniform((n,), *config.camera_shift)
         middle = middle[:, None] + warps.path(draws, time, 2) * speed[:, None, None]
         zoom, turned, sheared = warps.path(draws, time, 3).unbind(-1)
+        scale = view[:, None] * (config.camera_zoom * zoom).exp()
+        other, other_view = self._view(aspect, (height, width), centre, extent)
+        cut = cuts(draws, n, frames, config)
+        middle = torch.where(cut[..., None], middle + (other - middle[:, 0])[:, None], middle)
+        scale = torch.where(cut, scale * (other_view / view)[:, None], scale)
         turn = warps.linear_map(
-            view[:, None] * (config.camera_zoom * zoom).exp(),
+            scale,
             draws.normal((n, 1), 4.0) + config.camera_turn * turned,
             draws.normal((n, 1), 0.06) + config.camera_shear * sheared,
             draws.chance((n, 1), config.flip).expand(n, frames),
         )
         warp = warps.displacement(draws, time, 2 * view * draws.uniform((n,), *config.camera_warp))
         lattice = self._lattice((height, width), middle, turn) + warps.evaluate(warp, height, width)
-        return warps.grid(lattice, aspect, height, width)
+        where = warps.grid(lattice, aspect, height, width)
+        seen = canvas.transpose(1, 2)
+        warps.sample_pictures(images.images, which, where.points, seen)
+        blurred = (shutter > 0).nonzero()[:, 0]
+        if len(blurred):
+            # While the shutter is open the view moves, but not through a cut.
+            motion = limbs.motion_of(lattice[blurred]) * shutter[blurred].view(-1, 1, 1, 1, 1)
+            through = limbs.motion_of(cut[blurred].to(motion.dtype)) != 0
+            motion = motion.masked_fill(through[..., None, None, None], 0.0)
+            part = torch.empty((len(blurred), *seen.shape[1:]), device=self.device)
+            total = torch.zeros_like(part)
+            for instant in _SHUTTER_INSTANTS:
+                moved = warps.grid(lattice[blurred] + instant * motion, aspect[blurred], height, width)
+                warps.sample_pictures(images.images, which[blurred], moved.points, part)
+                total += part
+            seen[blurred] = total.div_(len(_SHUTTER_INSTANTS))
+        return where
 
     def _lattice(self, size: tuple[int, int], middle: Tensor, turn: Tensor) -> Tensor:
         """Source positions ``(n, T, gh, gw, 2)`` of a view's nodes."""
@@ -327,8 +352,24 @@ def pick_frames(
     offset = torch.cat([torch.zeros_like(gaps[:, :1]), gaps.cumsum(1)], 1)
     start = videos.start[video] + draws.below(length - offset[:, -1])
     which = start[:, None] + offset
+    # After a cut the clip is elsewhere in the video, in the same order.
+    cut = cuts(draws, len(video), frames, config)
+    first = torch.where(cut, offset, offset[:, -1:]).amin(1)
+    elsewhere = videos.start[video] + draws.below(length - (offset[:, -1] - first))
+    which = torch.where(cut, elsewhere[:, None] + offset - first[:, None], which)
     backwards = draws.chance((len(which), 1), config.reverse)
     which = torch.where(backwards, which.flip(1), which).view(n, _START_TRIES, frames)
     best = useful[which[:, :, 0]].to(torch.uint8).argmax(1)
     rows = torch.arange(n, device=best.device)
     return video.view(n, _START_TRIES)[rows, best], which[rows, best]
+
+
+def cuts(draws: Draws, count: int, frames: int, config: ClipConfig) -> Tensor:
+    """``(count, frames)`` bool, the frames after a cut: never the first.
+
+    In clips of more than three frames nor the second: something must be seen to move first.
+    """
+    earliest = 1 if frames <= 3 else 2
+    place = earliest + draws.below(torch.full((count, 1), frames - earliest, device=draws.device))
+    moment = torch.arange(frames, device=draws.device)
+    return draws.chance((count, 1), config.cut) & (moment >= place)

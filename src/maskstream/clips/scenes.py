@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from maskstream.clips import colour_changes, pasting, warps
+from maskstream.clips.limbs import without_limbs
 from maskstream.clips.randomness import Draws
 from maskstream.clips.scene_config import SceneConfig
 from maskstream.clips.tensors import VOID, ImageSet, id_areas, set_weights
@@ -295,6 +296,10 @@ class SceneSampler:
             gain=gain,
             sharpness=pasting.layer_sharpness(draws, blurred),
             streak=streak,
+            open_for=blurred.float(),
+            edge=torch.full((n,), 0.5, device=self.device),
+            limbs=without_limbs(n, 1, self.device),
+            crosses=torch.zeros(n, dtype=torch.bool, device=self.device),
         )
 
     def _light(self, frames: Tensor) -> None:
