@@ -155,7 +155,8 @@ def _quantise(planes: Tensor, steps: Tensor) -> None:
     basis, relative = _cosines(planes.device)
     rows, columns = planes.shape[-2] // _BLOCK, planes.shape[-1] // _BLOCK
     whole = planes[..., : rows * _BLOCK, : columns * _BLOCK]
-    blocks = whole.unflatten(-1, (columns, _BLOCK)).unflatten(-3, (rows, _BLOCK)).transpose(3, 4)
+    split = torch.unflatten(torch.unflatten(whole, -1, (columns, _BLOCK)), -3, (rows, _BLOCK))
+    blocks = split.transpose(3, 4)
     steps = relative * steps.view(-1, 1, 1, 1, 1)
     coded = (blocks.flatten(-2) @ basis.T).div_(steps).round_().mul_(steps)
     blocks.copy_((coded @ basis).view(blocks.shape))
