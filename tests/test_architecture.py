@@ -26,6 +26,7 @@ FLOORS = {
 }
 #: Single files below all packages, which import nothing of the house but one another.
 GROUND = {
+    "addresses",
     "_faces",
     "_privacy",
     "arrays",

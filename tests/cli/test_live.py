@@ -1,7 +1,12 @@
 """``maskstream live`` from its words to what a sink gets, with the synthetic source."""
 
+import hashlib
 import json
+import os
 import re
+import signal
+import subprocess
+import sys
 import threading
 import urllib.error
 import urllib.request
@@ -110,17 +115,33 @@ def test_milestones_come_in_order(here: Path) -> None:
 
 
 def ask(address, path, body=None, header="1"):
+    """What is answered; a GET for the status."""
+    header = "get" if path == "/status.json" else header
     headers = {"X-Maskstream": header} if header else {}
-    data = None if body is None else json.dumps(body).encode()
+    data = body if isinstance(body, bytes) else json.dumps(body).encode()
+    data = None if header == "get" else data
     with urllib.request.urlopen(
         urllib.request.Request(address.rstrip("/") + path, data, headers), timeout=10
     ) as answer:
         return json.loads(answer.read() or b"null")
 
 
+def refusal(address, path, body):
+    with pytest.raises(urllib.error.HTTPError) as error:
+        ask(address, path, body)
+    assert "\n" not in json.loads(error.value.read())["error"]
+    return error.value.code
+
+
 def test_the_page_controls_the_stream(here: Path) -> None:
     Image.new("RGB", (16, 9), (255, 255, 0)).save("yellow.png")
-    session = session_of("page:0", mask="figure.png", background="#0000ff", lost_seconds=None)
+    os.mkfifo("pipe")
+    elsewhere = here.parent / f"{here.name}-private.png"
+    Image.new("RGB", (16, 9)).save(elsewhere)
+    Path("link.png").symlink_to(elsewhere)
+    session = session_of(
+        "page:0", mask="figure.png", background="#0000ff", background_folder=".", lost_seconds=None
+    )
     seen = []
 
     def wait_for(condition):
@@ -137,7 +158,7 @@ def test_the_page_controls_the_stream(here: Path) -> None:
         ask(address, "/panic", False)
         wait_for(lambda sealed: sealed.slate is None)
         for path, body, message in (
-            ("/background", "no.jpg", "no such file"),
+            ("/background", "no.jpg", "none of that name"),
             ("/background", 5, "give a name in JSON"),
             ("/subject", "nobody", "give auto"),
             ("/subject", "box:1,2", "give x,y,width,height"),
@@ -148,11 +169,24 @@ def test_the_page_controls_the_stream(here: Path) -> None:
             assert message in json.loads(refused.value.read())["error"]
         with pytest.raises(urllib.error.HTTPError):
             ask(address, "/quit", "", header=None)
+        for wrong in ({}, [], "", 0, "true"):
+            ask(address, "/panic", True)
+            assert refusal(address, "/panic", wrong) == 400
+            assert session.panic
+        ask(address, "/panic", None)
+        assert not session.panic
+        for box in ("box:9000,0,10,10", "box:-50,-50,20,20", "box:1e400,0,1,1", "box:nan,0,1,1"):
+            assert refusal(address, "/subject", box) == 400
+        for what in ("/", "..", "/etc/passwd", "x" * 300, "a\0b", "../" + "y" * 5000, "pipe", "link.png", ""):
+            assert refusal(address, "/background", what) == 400
+        for body in (b"[" * 50_000, b"\xff\xfe", b"", b"{", b"9" * 5000):
+            assert refusal(address, "/background", body) == 400
+        wait_for(lambda sealed: sealed.slate is None)
         assert session.status.frames_a_second > 0
         ask(address, "/quit", "")
 
     run_while(session, use)
-    assert seen == [True, True, True]
+    assert seen == [True, True, True, True]
 
 
 def test_a_green_screen_is_noticed(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -238,3 +272,43 @@ def test_who_was_followed_is_known_the_next_time(
     assert str(kept[0]) in capsys.readouterr().err
     session = session_of(subject="last", background="blur")
     run_while(session, lambda session: None)
+
+
+def test_files_are_replaced_only_if_that_is_said_and_never_what_is_read(here, capsys):
+    from maskstream.video.write import VideoWriter
+
+    with VideoWriter("clip.mp4", fps=10) as writer:
+        for index in range(5):
+            writer.write(draw_frame(draw_room(*SIZE), index))
+    Image.new("RGB", (16, 9)).save("behind.mp4.png")
+    before = hashlib.md5(Path("clip.mp4").read_bytes()).hexdigest()
+    Path("taken.mp4").write_bytes(b"precious")
+    options = ("--mask", "figure.png", "--background", "#0000ff")
+    assert live(*options, "-o", "taken.mp4") == 2
+    assert "exists; give --overwrite" in capsys.readouterr().err
+    assert Path("taken.mp4").read_bytes() == b"precious"
+    Path("link.mp4").symlink_to("clip.mp4")
+    for output in ("clip.mp4", "./clip.mp4", str(here / "clip.mp4"), "link.mp4"):
+        assert main(["live", "clip.mp4", *options, "--overwrite", "-o", output]) == 2
+        assert "is read by this stream" in capsys.readouterr().err
+    assert hashlib.md5(Path("clip.mp4").read_bytes()).hexdigest() == before
+    assert live(*options, "-o", "new.mp4", "-o", "./new.mp4") == 2
+    assert "two outputs" in capsys.readouterr().err
+    assert live(*options, "-o", "taken.mp4", "--overwrite", "--seconds", 2) == 0
+    assert Path("taken.mp4").read_bytes() != b"precious"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no such signals")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_ends_it_with_whole_files(here, number):
+    command = [sys.executable, "-m", "maskstream", "live", SOURCE, "--mask", "figure.png", "-o", "out.mp4"]
+    process = subprocess.Popen([*command, "--background", "blur"], stderr=subprocess.PIPE, text=True)
+    while not list(here.glob("out.part*.mp4")):
+        assert process.poll() is None, process.stderr.read()
+    threading.Event().wait(1.0)
+    process.send_signal(number)
+    said = process.communicate(timeout=30)[1]
+    assert "Traceback" not in said
+    assert not list(here.glob("*part*"))
+    with read_video("out.mp4") as frames:
+        assert sum(1 for _ in frames) > 0

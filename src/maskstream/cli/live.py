@@ -40,6 +40,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="page, page:8080, preview, vcam, /dev/video2, out.mp4, live.m3u8, rtmp://, rtsp://, srt://, "
         "udp://, the http(s):// of a WHIP server; may be given several times (page)",
     )
+    parser.add_argument("--overwrite", action="store_true", help="replace files that exist")
+    parser.add_argument(
+        "--background-folder",
+        type=Path,
+        metavar="FOLDER",
+        help="whose files the page and other programs may choose (that of the background, if it is a file)",
+    )
     who = parser.add_argument_group("who stays (detected automatically by default)")
     one = who.add_mutually_exclusive_group()
     one.add_argument("--auto", action="store_true", help="detect the subject, people first (the default)")
@@ -92,6 +99,8 @@ def run(args: argparse.Namespace) -> int:
         source=args.source,
         background=args.background,
         outputs=args.output or ["page"],
+        background_folder=args.background_folder,
+        overwrite=args.overwrite,
         mask=args.mask,
         box=args.box,
         subject=_subject(args),

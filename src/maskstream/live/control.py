@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any, Protocol
 
-from maskstream.errors import InputError
+from maskstream.errors import InputError, one_line
 from maskstream.live.sinks.sink import Answer, Routes
 from maskstream.live.status import Status
 
@@ -21,8 +21,8 @@ class Session(Protocol):
     def status(self) -> Status | None:
         """How it goes; None: it has not begun yet."""
 
-    def set_background(self, what: str) -> None:
-        """Put another background behind."""
+    def offer_background(self, what: str) -> None:
+        """Put another background behind, if it is one that others may choose."""
 
     def set_subject(self, what: str) -> None:
         """Follow another subject."""
@@ -48,7 +48,7 @@ class Control:
             ("POST", "/background"): lambda body: self._obey(self._background, body),
             ("POST", "/subject"): lambda body: self._obey(self._subject, body),
             ("POST", "/panic"): lambda body: self._obey(self._panic, body),
-            ("POST", "/quit"): lambda body: self._obey(self._quit, body),
+            ("POST", "/quit"): lambda body: self._obey(self._quit, body or b"null"),
             ("GET", "/status.json"): self._status,
         }
 
@@ -68,15 +68,19 @@ class Control:
         if self._session.status is None:
             return _answer(503, {"error": "the stream has not begun yet"})
         try:
-            command(json.loads(body or b"null"))
-        except (ValueError, InputError) as error:
+            command(json.loads(body))
+        except InputError as error:
             return _answer(400, {"error": str(error)})
+        except (ValueError, RecursionError):
+            return _answer(400, {"error": "that is no JSON, or nested too deeply"})
+        except OSError as error:
+            return _answer(400, {"error": one_line(error)})
         return _answer(200, {"ok": True})
 
     def _background(self, what: Any) -> None:
         if not isinstance(what, str):
             raise InputError('background: give a name in JSON, such as "beach.jpg"')
-        self._session.set_background(what)
+        self._session.offer_background(what)
 
     def _subject(self, what: Any) -> None:
         if not isinstance(what, str):
@@ -84,7 +88,9 @@ class Control:
         self._session.set_subject(what)
 
     def _panic(self, wanted: Any) -> None:
-        self._session.panic = (not self._session.panic) if wanted is None else bool(wanted)
+        if wanted is not None and not isinstance(wanted, bool):
+            raise InputError("panic: give true, false, or null for the other of the two")
+        self._session.panic = (not self._session.panic) if wanted is None else wanted
 
     def _quit(self, _: Any) -> None:
         self._session.stop()

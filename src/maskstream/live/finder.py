@@ -123,6 +123,7 @@ class Finder:
         self._ladder = ladder
         self._rest = rest
         self._searches_again = search_again
+        self._fallback: FirstMask | None = None  # the one of the start, once another was asked for
         self._gate = MotionGate()
         self._light = Light()
         self._lock = Lock()
@@ -138,6 +139,7 @@ class Finder:
     def follow(self, first_mask: FirstMask) -> None:
         """Follow another subject, from the next frame on. May be called from any thread."""
         with self._lock:
+            self._fallback = self._first_mask if self._fallback is None else self._fallback
             self._first_mask, self._is_new = first_mask, True
 
     @property
@@ -168,9 +170,11 @@ class Finder:
         try:
             return self._look(frame)
         except InputError as error:
-            if self._latest is None:
+            if self._fallback is None:
                 self.fatal = error
                 return None
+            logger.warning("the new subject can't be followed: %s", error)
+            self.follow(self._fallback)
             return self._failed(frame, error)
         except Exception as error:
             return self._failed(frame, error)

@@ -19,7 +19,6 @@ from enum import StrEnum
 from threading import Lock
 from typing import TYPE_CHECKING, NamedTuple, final
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -174,7 +173,7 @@ class Guard:
         composite = self._compose(frame, found)
         image, alpha = composite.image, composite.alpha
         self._check(frame.image, composite)
-        covered = cv2.countNonZero(cv2.threshold(alpha, 127, 1, cv2.THRESH_BINARY)[1]) / alpha.size
+        covered = np.count_nonzero(alpha > 127) / alpha.size
         if covered > self._config.cover:
             return self.slate(Reason.COVERED)
         if covered >= self._config.present:
@@ -196,11 +195,15 @@ class Guard:
         self._fades = passed < self._config.fade_seconds
         if not self._fades:
             return image.copy()
+        import cv2
+
         share = passed / self._config.fade_seconds
         return np.asarray(cv2.addWeighted(self._slate, 1 - share, image, share, 0), np.uint8)
 
     def _check(self, frame: Frame, composite: Composite) -> None:
         """Refuse a composite that isn't one."""
+        import cv2  # not at the top: the process that sends a stream imports this file, and starts at once
+
         size = self._slate.shape
         image, alpha, background, from_frame = composite
         for name, array, shape in (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -58,6 +59,9 @@ class LiveOptions:
         largest: of several people only the one who is seen largest.
         remember: keep a small picture of the subject, and of the room, for ``last``.
         matte: how edges are made.
+        background_folder: whose files others may choose by the page and its interface; None: that of
+            ``background``, if it is a file.
+        overwrite: whether files that exist may be replaced.
         fit, position, fill, background_fps, blur_strength, blur_falloff: as for ``open_background``.
         light_wrap, match_colour: as for ``CompositeConfig``.
         slate: picture that is shown instead of the room; None: a dark one with two words.
@@ -81,6 +85,8 @@ class LiveOptions:
     largest: bool = False
     remember: bool = False
     matte: MatteConfig = MatteConfig()  # noqa: RUF009 - frozen
+    background_folder: str | Path | None = None
+    overwrite: bool = False
     fit: str = "cover"
     position: tuple[float, float] = (0.5, 0.5)
     fill: str = "black"
@@ -207,13 +213,53 @@ class LiveSession:
         """
         self._running.set_background(self._background(what))
 
+    def offer_background(self, what: str) -> None:
+        """The same for others than the owner: programs and pages that were given the address.
+
+        They may choose ``blur``, a colour, and files in ``background_folder``; a name is looked for there.
+
+        Raises:
+            InputError: it is none of these, can't be opened, or the stream has not begun.
+        """
+        self._running.set_background(self._background(self._offered(what)))
+
     def set_subject(self, what: str) -> None:
         """Follow another subject, from the next frame on: ``auto``, ``clean-plate`` or ``box:x,y,w,h``.
 
         Raises:
             InputError: it is none of these, or the stream has not begun.
         """
-        self._running.set_subject(self._named(what))
+        from maskstream.first_mask.box import clipped
+        from maskstream.live.first_masks import parse_box
+
+        running = self._running
+        first_mask = self._named(what)
+        if what.startswith("box:"):
+            assert self._capture.size is not None
+            clipped(parse_box(what[4:]), self._capture.size[::-1])
+        running.set_subject(first_mask)
+
+    def _offered(self, what: str) -> str | Path:
+        """A background that others may choose."""
+        from maskstream.background.colours import find_colour
+
+        if what == "blur" or find_colour(what) is not None:
+            return what
+        folder = self.options.background_folder
+        if folder is None:
+            first = Path(self.options.background)
+            folder = first.parent if os.path.exists(first) else None
+        refusal = f"background {what[:100]!r}: give blur, a colour, or a file "
+        if folder is None:
+            raise InputError(f"{refusal}in the folder that --background-folder names; none was given")
+        try:
+            root, path = Path(folder).resolve(), (Path(folder) / what).resolve()
+            is_there = path.parent == root and (path.is_file() or path.is_dir())
+        except (OSError, ValueError, RuntimeError):
+            is_there = False
+        if not is_there:
+            raise InputError(f"{refusal}in the folder of backgrounds; there is none of that name")
+        return path
 
     @property
     def _source_name(self) -> str:
@@ -272,13 +318,30 @@ class LiveSession:
     def _open_sinks(self) -> list[Sink]:
         from maskstream.live.control import Control
         from maskstream.live.sinks import open_sink
+        from maskstream.live.sinks.open import file_of
 
         control = Control(self)
         routes: Routes = control.routes
+        named = [output for output in self.options.outputs if isinstance(output, str)]
+        self._check_files([path for text in named if (path := file_of(text)) is not None])
         return [
-            open_sink(output, routes=routes, on_key=control.key) if isinstance(output, str) else output
+            open_sink(output, routes=routes, on_key=control.key, overwrite=self.options.overwrite)
+            if isinstance(output, str)
+            else output
             for output in self.options.outputs
         ]
+
+    def _check_files(self, outputs: list[Path]) -> None:
+        """Refuse to write what is read, and two outputs into one file."""
+        options = self.options
+        read = [options.source, options.background, options.mask, options.slate]
+        for number, output in enumerate(outputs):
+            where = os.path.realpath(output)
+            for path in read:
+                if isinstance(path, str | Path) and os.path.realpath(path) == where and os.path.exists(path):
+                    raise InputError(f"{output}: is read by this stream; give the output another name")
+            if where in [os.path.realpath(other) for other in outputs[:number]]:
+                raise InputError(f"{output}: two outputs go to this file; give each a name of its own")
 
     def _background(self, what: str | Path) -> Background:
         from maskstream.background.sources import open_background

@@ -6,6 +6,7 @@ import socket
 import time
 import urllib.error
 import urllib.request
+from urllib.parse import urlsplit
 
 import cv2
 import numpy as np
@@ -32,6 +33,10 @@ def page():
     yield start
     for sink in opened:
         sink.close()
+
+
+def host_of(sink):
+    return urlsplit(sink.where).netloc
 
 
 def get(sink, path="", **headers):
@@ -173,7 +178,7 @@ def test_another_pages_requests_are_refused(page):
     assert refused(get, sink, "picture.jpg", Host="evil.example") == 403
     assert refused(get, sink, "status.json", Origin="http://127.0.0.1:1") == 403
     assert not got
-    host = sink.where.removeprefix("http://").strip("/")
+    host = host_of(sink)
     assert post(sink, "quit", **asked, Origin=f"http://{host}").status == 200
     local = host.replace("127.0.0.1", "localhost")
     assert post(sink, "quit", **asked, Host=local, Origin=f"http://{local}").status == 200
@@ -194,8 +199,8 @@ def test_what_is_not_there_or_fails_is_said_so(page):
     assert refused(post, sink, "fail", **asked) == 500
     assert refused(post, sink, "mistaken", **asked) == 400
     assert refused(get, sink, "../../etc/passwd") == 404
-    connection = http.client.HTTPConnection(*sink.where.removeprefix("http://").strip("/").split(":"))
-    connection.putrequest("POST", "/fail")
+    connection = http.client.HTTPConnection(*host_of(sink).split(":"))
+    connection.putrequest("POST", urlsplit(sink.where).path + "fail")
     for name, value in {**asked, "Content-Length": str(2**40)}.items():
         connection.putheader(name, value)
     connection.endheaders()
@@ -205,7 +210,7 @@ def test_what_is_not_there_or_fails_is_said_so(page):
 
 def test_the_page_has_the_controls_that_something_answers(page):
     nothing = get(page()).read().decode()
-    assert 'src="/stream.mjpg"' in nothing
+    assert 'src="stream.mjpg"' in nothing
     assert "<button" not in nothing
     answer = (200, "text/plain", b"")
     every = {("POST", path): lambda _: answer for path in ("/panic", "/background", "/subject", "/quit")}
@@ -218,14 +223,14 @@ def test_the_page_has_the_controls_that_something_answers(page):
 
 def test_only_this_machine_is_listened_to(page):
     sink = page()
-    port = int(sink.where.strip("/").rsplit(":", 1)[1])
+    port = int(host_of(sink).split(":")[1])
     assert sink._server.server_address == ("127.0.0.1", port)
     with pytest.raises(OSError, match=r".+"), socket.create_connection(("127.0.0.2", port), 5):
         pass
 
 
 def test_a_port_that_is_taken_is_refused_in_one_line(page):
-    port = page().where.strip("/").rsplit(":", 1)[1]
+    port = host_of(page()).split(":")[1]
     with pytest.raises(InputError, match=f"port {port} can't be listened on"):
         open_sink(f"page:{port}")
 
@@ -243,7 +248,7 @@ def test_closing_lets_viewers_go_within_a_second_and_frees_the_port():
         assert time.monotonic() - start < 1.5
         while stream.read(10_000):
             pass
-    again = open_sink("page:" + sink.where.strip("/").rsplit(":", 1)[1])
+    again = open_sink("page:" + host_of(sink).split(":")[1])
     again.close()
 
 
@@ -252,3 +257,62 @@ def test_only_sealed_frames_are_shown(page):
     with pytest.raises(TypeError, match="sealed frames only"):
         sink.show(sealed().image, 0.0)
     assert refused(get, sink, "picture.jpg") == 503
+
+
+def asked(sink, method, path, headers=(), body=b""):
+    """The answer's status to a request that is written by hand."""
+    connection = http.client.HTTPConnection(host_of(sink), timeout=20)
+    connection.putrequest(method, path)
+    for name, value in dict(headers).items():
+        connection.putheader(name, value)
+    connection.endheaders()
+    if body:
+        connection.send(body)
+    status = connection.getresponse().status
+    connection.close()
+    return status
+
+
+POST = {"X-Maskstream": "1"}
+
+
+@pytest.mark.parametrize("path", ["", "picture.jpg", "stream.mjpg", "status.json", "quit", "nothing"])
+def test_nobody_gets_anything_without_the_token_of_the_printed_address(page, path):
+    got = []
+    sink = page(routes={("POST", "/quit"): lambda body: (got.append(body), (200, "text/plain", b""))[1]})
+    sink.show(sealed(RED), 0.0)
+    token = urlsplit(sink.where).path.strip("/")
+    assert len(token) >= 20
+    other = page()
+    assert urlsplit(other.where).path.strip("/") != token
+    for start in ("/", "//", f"/{token[:-1]}/", f"/{token}x/", f"/{token.swapcase()}/", "/x/../"):
+        for method in ("GET", "POST"):
+            length = {**POST, "Content-Length": "0"} if method == "POST" else {}
+            assert asked(sink, method, start + path, length) == 403
+    assert not got
+
+
+def test_a_post_needs_a_length_and_a_body_is_read_only_where_it_is_taken(page):
+    got = []
+    sink = page(routes={("POST", "/quit"): lambda body: (got.append(body), (200, "text/plain", b""))[1]})
+    root = urlsplit(sink.where).path
+    assert asked(sink, "POST", f"{root}quit", POST) == 411
+    chunked = {**POST, "Transfer-Encoding": "chunked"}
+    assert asked(sink, "POST", f"{root}quit", chunked, b"4\r\ntrue\r\n0\r\n\r\n") == 411
+    assert asked(sink, "POST", f"{root}quit", {**chunked, "Content-Length": "4"}, b"true") == 411
+    assert asked(sink, "POST", f"{root}quit", {**POST, "Content-Length": "-4"}, b"true") == 411
+    assert asked(sink, "POST", f"{root}quit", {**POST, "Content-Length": "9" * 5000}) == 413
+    assert not got
+    start = time.monotonic()
+    assert asked(sink, "GET", f"{root}status.json", {"Content-Length": "100"}) == 200
+    assert time.monotonic() - start < 3  # nothing was waited for
+    assert asked(sink, "POST", f"{root}quit", {**POST, "Content-Length": "4"}, b"true") == 200
+    assert got == [b"true"]
+
+
+def test_a_host_or_origin_of_another_port_is_refused(page):
+    sink = page()
+    assert refused(get, sink, Host="127.0.0.1") == 403
+    assert refused(get, sink, Host="127.0.0.1:1") == 403
+    assert refused(get, sink, Origin="null") == 403
+    assert refused(get, sink, Origin=f"https://{host_of(sink)}") == 403

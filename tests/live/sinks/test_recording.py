@@ -278,7 +278,7 @@ def test_a_playlist_holds_the_last_segments_and_deletes_older_ones(tmp_path: Pat
     folder.mkdir()
     for stale in ("index-000009.ts", "index.m3u8", "other-000001.ts", "index-notes.ts"):
         (folder / stale).write_text("old")
-    sink = open_sink(f"hls:{folder}/index.m3u8")
+    sink = open_sink(f"hls:{folder}/index.m3u8", overwrite=True)
     sink.open(SIZE, 10, None)
     for number in range(300):
         sink.show(sealed(), number / 10)
@@ -331,3 +331,39 @@ def test_only_sealed_frames_are_recorded(text, tmp_path: Path) -> None:
     with pytest.raises(TypeError, match="sealed frames only"):
         sink.show(sealed().image, 0.0)
     sink.close()
+
+
+@pytest.mark.parametrize("name", ["there.mp4", "there.mkv", "there.m3u8", "hls:there.m3u8"])
+def test_what_exists_is_not_replaced_unless_that_is_said(tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / name.removeprefix("hls:")
+    path.write_bytes(b"precious")
+    with pytest.raises(InputError, match="exists; give --overwrite"):
+        open_sink(name)
+    assert path.read_bytes() == b"precious"
+    open_sink(name, overwrite=True)
+
+
+@pytest.mark.parametrize("name", ["2026-11-28T10:15:46.mp4", "100 %d.mkv"])
+def test_names_with_colons_and_percents_are_recorded_into(tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    sink = open_sink(name)
+    sink.open(SIZE, 30.0, None)
+    for number in range(10):
+        sink.show(sealed(), number / 30)
+    sink.close()
+    with av.open(f"file:{name}") as container:
+        assert sum(1 for _ in container.decode(video=0)) == 10
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+def test_a_playlist_in_a_folder_with_a_percent_names_its_segments(tmp_path):
+    sink = open_sink(f"{tmp_path}/50% of it/a%b.m3u8")
+    sink.open(SIZE, 30.0, None)
+    for number in range(90):
+        sink.show(sealed(), number / 30)
+    sink.close()
+    names = sorted(path.name for path in (tmp_path / "50% of it").iterdir())
+    assert names == ["a%b-000000.ts", "a%b-000001.ts", "a%b.m3u8"]
+    with pytest.raises(InputError, match="%d can't be"):
+        open_sink(f"{tmp_path}/50%d/a.m3u8")

@@ -33,21 +33,24 @@ class FileSink:
     earlier run left so is not written over.
 
     Args:
-        path: the file; an old one is replaced at the end.
+        path: the file.
+        overwrite: whether one that exists may be replaced, at the end.
 
     Raises:
-        InputError: no such kind of file, or no such folder.
+        InputError: no such kind of file, no such folder, or there is such a file.
     """
 
     traits = Traits(patience=10.0)
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
+    def __init__(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> None:
         self.name = str(path)
         self._path = Path(path)
         if self._path.suffix.lower() not in FILE_SUFFIXES:
             raise InputError(f"{path}: can't record this kind of file; use {', '.join(FILE_SUFFIXES)}")
         if not self._path.absolute().parent.is_dir():
             raise InputError(f"{path}: its folder does not exist; make it first")
+        if self._path.exists() and not overwrite:
+            raise InputError(f"{path}: exists; give --overwrite to replace it, or another name")
         self._begin: Callable[[], Encoding]
         self._part: Path | None = None
         self._encoding: Encoding | None = None
@@ -62,7 +65,7 @@ class FileSink:
         options = {"cluster_time_limit": "1000"}  # milliseconds, of Matroska
         if container in ("mp4", "mov"):
             options = {"movflags": "+hybrid_fragmented+frag_keyframe", "frag_duration": "1000000"}
-        output = opened(self.name, str(self._part), container, options)
+        output = opened(self.name, f"file:{self._part}", container, options)
         return Encoding(output, size, fps, audio)
 
     def show(self, sealed: Sealed, time: float) -> None:

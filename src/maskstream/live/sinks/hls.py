@@ -20,19 +20,24 @@ class HlsSink:
     """Writes an HLS playlist with segments of two seconds; old ones are deleted (RFC 8216).
 
     Args:
-        path: the playlist, ``.m3u8``; segments lie beside it as ``NAME-000001.ts``. Its folder is made; what
-            an earlier run left of both is deleted.
+        path: the playlist, ``.m3u8``; segments lie beside it as ``NAME-000001.ts``. Its folder is made.
+        name: what the user calls it; None: the path.
+        overwrite: whether what an earlier run left of both may be deleted.
 
     Raises:
-        InputError: the name has another end, or the folder can't be made.
+        InputError: the name has another end, the folder can't be made, or there is such a playlist.
     """
 
-    def __init__(self, path: Path, name: str | None = None) -> None:
+    def __init__(self, path: Path, name: str | None = None, *, overwrite: bool = False) -> None:
         self.name = name or str(path)
         self._path = path
         self._encoding: Encoding | None = None
         if path.suffix.lower() != ".m3u8":
             raise InputError(f"{self.name}: a playlist's name ends in .m3u8")
+        if re.search(r"%\d*d", str(path.absolute())):
+            raise InputError(f"{self.name}: %d can't be in the name of a playlist or its folder; use another")
+        if path.exists() and not overwrite:
+            raise InputError(f"{path}: exists; give --overwrite to replace it, or another name")
         try:
             path.absolute().parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -41,15 +46,17 @@ class HlsSink:
     def open(self, size: tuple[int, int], fps: float, audio: AudioTap | None) -> None:
         """Begin the playlist."""
         self._delete_old()
+        # Absolute: FFmpeg takes what stands before a colon for a protocol elsewhere.
+        segments = str(self._path.absolute().with_name(f"{self._path.stem}-")).replace("\\", "/")
         options = {
             "hls_time": str(KEY_SECONDS),
             "hls_list_size": str(_LISTED),
             "hls_flags": "delete_segments+independent_segments+temp_file",
-            "hls_segment_filename": str(self._path.with_name(f"{self._path.stem}-%06d.ts")).replace(
-                "\\", "/"
-            ),
+            "hls_segment_filename": f"{segments}%06d.ts",
         }
-        self._encoding = Encoding(opened(self.name, str(self._path), "hls", options), size, fps, audio)
+        self._encoding = Encoding(
+            opened(self.name, str(self._path.absolute()), "hls", options), size, fps, audio
+        )
 
     def show(self, sealed: Sealed, time: float) -> None:
         """Append a frame."""

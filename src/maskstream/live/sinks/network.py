@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 import av
 import numpy as np
 
+from maskstream.addresses import without_secrets
 from maskstream.errors import InputError
 from maskstream.live.guard import Sealed
 from maskstream.live.sinks.encoded import Encoding
@@ -81,10 +82,9 @@ class NetworkSink:
         parts = urlsplit(address)
         kind = _KINDS.get(parts.scheme.lower())
         if kind is None or not parts.hostname:
-            raise InputError(
-                f"{address}: no address to send to; use {', '.join(f'{s}://' for s in SCHEMES)}..."
-            )
-        self.name = f"{parts.scheme}://{parts.hostname}{f':{parts.port}' if parts.port else ''}"
+            known = ", ".join(f"{scheme}://" for scheme in SCHEMES)
+            raise InputError(f"{without_secrets(address)}: no address to send to; use {known}...")
+        self.name = "/".join(without_secrets(address).split("/")[:3])
         if kind.container not in av.formats_available:
             raise InputError(f"{self.name}: this PyAV can't send {kind.container}; use rtmp:// or rtsp://")
         self._address = address

@@ -10,7 +10,11 @@ from maskstream.live.sinks.sink import Routes, Sink
 
 
 def open_sink(
-    text: str, *, routes: Routes | None = None, on_key: Callable[[str], None] | None = None
+    text: str,
+    *,
+    routes: Routes | None = None,
+    on_key: Callable[[str], None] | None = None,
+    overwrite: bool = False,
 ) -> Sink:
     """The sink that a text means; it is opened by its runner.
 
@@ -22,6 +26,7 @@ def open_sink(
         routes: what the page answers besides its own; ``/status.json`` too if it is among them.
         on_key: called by the preview's thread with each key that is pressed, and with ``"closed"`` when the
             user closes the window.
+        overwrite: whether a file or playlist that exists may be replaced.
 
     Raises:
         InputError: it means none, or one that can't work here.
@@ -46,15 +51,23 @@ def open_sink(
     if kind == "hls" or text.lower().endswith(".m3u8"):
         from maskstream.live.sinks.hls import HlsSink
 
-        return HlsSink(Path(rest if kind == "hls" else text), text)
+        return HlsSink(Path(rest if kind == "hls" else text), text, overwrite=overwrite)
     if Path(text).suffix:
         from maskstream.live.sinks.file import FileSink
 
-        return FileSink(text)
+        return FileSink(text, overwrite=overwrite)
     raise InputError(
         f"{text}: no sink; use a file (.mp4, .mkv), an address (rtmp://, rtsp://, ...), "
         "hls:FOLDER/index.m3u8, vcam, preview or page"
     )
+
+
+def file_of(text: str) -> Path | None:
+    """The file that a sink of this text writes; None: it writes none."""
+    kind, _, rest = text.partition(":")
+    if kind in ("page", "preview", "vcam") or text.startswith("/dev/video") or "://" in text:
+        return None
+    return Path(rest if kind == "hls" else text)
 
 
 def _port(text: str, port: str) -> int | None:

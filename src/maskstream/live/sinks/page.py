@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hmac
 import json
 import logging
 import os
+import secrets
 import socket
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -31,7 +33,7 @@ HEADER = "X-Maskstream"  #: that a POST needs: no other page's script can send i
 _ADDRESS = "127.0.0.1"
 _HOSTS = {"127.0.0.1", "localhost"}
 _QUALITY = 85  # of the JPEGs
-_LARGEST = 64 * 2**20  # bytes of a request's body
+_LARGEST = 2**16  # bytes of a request's body
 _PATIENCE = 5.0  # seconds after which a client that takes nothing is let go
 _POLL = 0.1  # seconds between two looks at whether to stop
 _BOUNDARY = "frame"
@@ -39,6 +41,9 @@ _BOUNDARY = "frame"
 
 class PageSink:
     """Serves a page with the stream as MJPEG, ``/status.json``, and further routes, on 127.0.0.1 only.
+
+    Everything lies below a random word in the address (``where``), new for each page: other users of this
+    machine, and other programs, may connect but don't know it.
 
     A frame is made a JPEG once, and only while somebody looks. Each viewer gets the newest when it is ready
     for one. Requests that name another host are refused, so that no other web page reads the stream by giving
@@ -56,6 +61,7 @@ class PageSink:
     def __init__(self, port: int | None = None, routes: Routes | None = None) -> None:
         self.name = "page" if port is None else f"page:{port}"
         self._port = PORT if port is None else port
+        self._token = secrets.token_urlsafe(18)
         self._routes: Routes = routes or {}
         self._newest = _Newest()
         self._server: _Server | None = self._listening()
@@ -63,8 +69,8 @@ class PageSink:
 
     @property
     def where(self) -> str:
-        """Address of the page."""
-        return f"http://{_ADDRESS}:{self._port}/"
+        """Address of the page; whoever has it may see and control the stream."""
+        return f"http://{_ADDRESS}:{self._port}/{self._token}/"
 
     def open(self, size: tuple[int, int], fps: float, audio: AudioTap | None) -> None:
         """Begin to answer."""
@@ -93,7 +99,9 @@ class PageSink:
 
     def _listening(self) -> _Server:
         try:
-            server = _Server((_ADDRESS, self._port), self._newest, {**self._own_routes(), **self._routes})
+            server = _Server(
+                (_ADDRESS, self._port), self._newest, {**self._own_routes(), **self._routes}, self._token
+            )
         except OSError as error:
             raise InputError(
                 f"{self.name}: port {self._port} can't be listened on ({error.strerror}); "
@@ -185,8 +193,9 @@ class _Server(ThreadingHTTPServer):
     block_on_close = False
     allow_reuse_address = os.name != "nt"  # where it would let two listen at once
 
-    def __init__(self, address: tuple[str, int], newest: _Newest, routes: Routes) -> None:
+    def __init__(self, address: tuple[str, int], newest: _Newest, routes: Routes, token: str) -> None:
         self.newest = newest
+        self.token = token
         self.routes = routes
         super().__init__(address, _Handler)
 
@@ -207,6 +216,7 @@ class _Handler(BaseHTTPRequestHandler):
         "X-Content-Type-Options": "nosniff",
         "X-Frame-Options": "DENY",
         "Cross-Origin-Resource-Policy": "same-origin",
+        "Referrer-Policy": "no-referrer",
         "Content-Security-Policy": "default-src 'self' 'unsafe-inline'",
     }
 
@@ -219,15 +229,16 @@ class _Handler(BaseHTTPRequestHandler):
         self._answer("POST")
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Requests are no news."""
-        logger.debug(format, *args)
+        """Log no requests: their addresses hold the token."""
 
     def _answer(self, method: str) -> None:
-        path = urlsplit(self.path).path
         if not self._is_from_here():
             return self._refuse(
                 HTTPStatus.FORBIDDEN, "only http://127.0.0.1 and http://localhost are answered"
             )
+        path = self._asked_for()
+        if path is None:
+            return self._refuse(HTTPStatus.FORBIDDEN, "open the whole address that maskstream printed")
         if method == "POST" and self.headers.get(HEADER) != "1":
             return self._refuse(HTTPStatus.FORBIDDEN, f"a POST needs the header {HEADER}: 1")
         if (method, path) == ("GET", "/stream.mjpg"):
@@ -238,11 +249,18 @@ class _Handler(BaseHTTPRequestHandler):
             return self._refuse(
                 HTTPStatus.METHOD_NOT_ALLOWED if others else HTTPStatus.NOT_FOUND, "there is nothing here"
             )
-        length = self.headers.get("Content-Length", "0")
-        if not length.isdecimal() or int(length) > _LARGEST:
-            return self._refuse(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too much")
+        sent = b""
+        if method == "POST":
+            length = self.headers.get("Content-Length", "")
+            if "Transfer-Encoding" in self.headers or not (length.isascii() and length.isdecimal()):
+                return self._refuse(HTTPStatus.LENGTH_REQUIRED, "give a Content-Length")
+            if len(length) > 20 or int(length) > _LARGEST:
+                return self._refuse(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"give at most {_LARGEST} bytes")
+            sent = self.rfile.read(int(length))
+        elif self.headers.get("Content-Length", "0") != "0" or "Transfer-Encoding" in self.headers:
+            self.close_connection = True  # what was sent with it isn't read
         try:
-            status, kind, body = route(self.rfile.read(int(length)))
+            status, kind, body = route(sent)
         except InputError as error:
             return self._refuse(HTTPStatus.BAD_REQUEST, str(error))
         except OSError:
@@ -252,11 +270,21 @@ class _Handler(BaseHTTPRequestHandler):
             return self._refuse(HTTPStatus.INTERNAL_SERVER_ERROR, "it failed; the log says more")
         self._send(status, kind, body)
 
+    def _asked_for(self) -> str | None:
+        """The path below the token; None: it is another, or none."""
+        path = urlsplit(self.path).path
+        start = f"/{self.server.token}/"
+        if not hmac.compare_digest(path[: len(start)].encode(), start.encode()):
+            return None
+        return path[len(start) - 1 :]
+
     def _is_from_here(self) -> bool:
         """Whether the request names this machine; that a browser says, not the page's script."""
-        host = urlsplit(f"//{self.headers.get('Host', '')}").hostname
-        origin = self.headers.get("Origin")
-        return host in _HOSTS and (origin is None or urlsplit(origin).netloc == self.headers.get("Host"))
+        hosts, origins = self.headers.get_all("Host", []), self.headers.get_all("Origin", [])
+        known = [f"{name}:{self.server.server_port}" for name in _HOSTS]
+        if len(hosts) != 1 or hosts[0] not in known or len(origins) > 1:
+            return False
+        return all(origin == f"http://{hosts[0]}" for origin in origins)
 
     def _refuse(self, status: HTTPStatus, why: str) -> None:
         self.close_connection = True  # what its body holds isn't read

@@ -32,7 +32,7 @@ _PAGE = """<!doctype html>
   pre { white-space: pre-wrap; color: #9aa3ad; }
 </style>
 <main>
-<img src="/stream.mjpg" alt="what leaves">
+<img src="stream.mjpg" alt="what leaves">
 <nav>%s</nav>
 <pre id="status"></pre>
 </main>
@@ -41,7 +41,7 @@ _PAGE = """<!doctype html>
 const find = (id) => document.getElementById(id);
 const say = (text) => { find("status").textContent = text; };
 async function post(path, body) {
-  const answer = await fetch(path, {
+  const answer = await fetch(path.slice(1), {
     method: "POST",
     body: JSON.stringify(body),
     headers: {"X-Maskstream": "1", "Content-Type": "application/json"},
@@ -73,7 +73,7 @@ document.addEventListener("keydown", (event) => {
 setInterval(async () => {
   let text = "not running";
   try {
-    const status = await (await fetch("/status.json")).json();
+    const status = await (await fetch("status.json")).json();
     if ("slate" in status) { hidden = status.slate === "asked for"; showHidden(); }
     const told = ([name, value]) => name + ": " + JSON.stringify(value);
     text = status.line ?? Object.entries(status).map(told).join("\\n");

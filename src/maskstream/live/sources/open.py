@@ -12,6 +12,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from maskstream.addresses import without_secrets
 from maskstream.errors import InputError
 from maskstream.live.sources.source import Feed, Hear, Request, Source
 
@@ -90,7 +91,7 @@ class Network:
     @property
     def name(self) -> str:
         """The URL without what is secret in it."""
-        return re.sub(r"//[^/@]*@", "//", self.url).partition("?")[0]
+        return without_secrets(self.url)
 
     def open(self, request: Request, hear: Hear) -> Feed:
         """Connect."""
@@ -186,7 +187,7 @@ def _network(url: str, scheme: str) -> Source:
             f"source {Network(url).name}: {scheme}:// is not known; take one of {', '.join(NETWORK)}"
         )
     if not re.match(r"[^/?#\s]", url[len(scheme) + 3 :]):
-        raise InputError(f"source {url}: no server is named after {scheme}://")
+        raise InputError(f"source {without_secrets(url)}: no server is named after {scheme}://")
     return Network(url)
 
 
