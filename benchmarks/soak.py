@@ -239,11 +239,11 @@ def main() -> None:
     args = parser.parse_args()
 
     camera = Camera(args.lines, args.fps)
+    page = ""
     seen: list[Seen] = []
     used: list[Usage] = []
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
-    page = f"http://127.0.0.1:{port}/"
     with tempfile.TemporaryDirectory() as folder:
         command = [
             sys.executable,
@@ -253,12 +253,13 @@ def main() -> None:
             camera.url,
             "--background",
             "#306090",
-            "-q",
         ]
         command += ["-o", f"page:{port}", "--fps", str(args.fps), "--threads", str(args.threads)]
         command += ["-o", f"{folder}/copy.mp4"] if args.record else []
-        live = subprocess.Popen(command)
+        live = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
         try:
+            page = address_of(live)
+            Thread(target=live.stderr.read, daemon=True).start()  # type: ignore[union-attr]
             wait_for(page, live)
             background = int(
                 cv2.cvtColor(np.uint8([[list(bytes.fromhex(BEHIND[1:]))]]), cv2.COLOR_RGB2GRAY)[0, 0]
@@ -289,7 +290,7 @@ def main() -> None:
         draw_picture(args.picture, seen, used)
 
 
-def end(page: str, live: subprocess.Popen[bytes]) -> None:
+def end(page: str, live: subprocess.Popen[str]) -> None:
     """As its page's button does."""
     try:
         urlopen(Request(f"{page}quit", b"", {"X-Maskstream": "1"}), timeout=5).close()
@@ -299,7 +300,16 @@ def end(page: str, live: subprocess.Popen[bytes]) -> None:
         live.kill()
 
 
-def wait_for(page: str, live: subprocess.Popen[bytes]) -> None:
+def address_of(live: subprocess.Popen[str]) -> str:
+    """The page's address, as it is printed."""
+    assert live.stderr is not None
+    for line in live.stderr:
+        if line.startswith("page:") and "http://" in line:
+            return line.split()[-1]
+    raise SystemExit("soak: maskstream live tells no address; run it by hand to see why")
+
+
+def wait_for(page: str, live: subprocess.Popen[str]) -> None:
     """Until the page answers."""
     end = monotonic() + READY
     while monotonic() < end and live.poll() is None:
@@ -311,7 +321,7 @@ def wait_for(page: str, live: subprocess.Popen[bytes]) -> None:
     raise SystemExit("soak: maskstream live shows nothing; run it by hand to see why")
 
 
-def follow(live: subprocess.Popen[bytes], minutes: float, used: list[Usage], seen: list[Seen]) -> None:
+def follow(live: subprocess.Popen[str], minutes: float, used: list[Usage], seen: list[Seen]) -> None:
     """Note what is used, each second."""
     end = monotonic() + 60 * minutes
     while monotonic() < end:
