@@ -7,7 +7,8 @@ from contextlib import closing, redirect_stderr
 import pytest
 
 from maskstream.cli import _progress
-from maskstream.cli._progress import progress
+from maskstream.cli._progress import JobBar, progress
+from maskstream.jobs.progress import Phase, Progress
 
 
 class Terminal(io.StringIO):
@@ -75,3 +76,36 @@ def test_quiet_is_quiet_on_a_terminal_too(terminal) -> None:
     with redirect_stderr(terminal):
         list(progress(range(9), "working", 9, quiet=True))
     assert terminal.getvalue() == ""
+
+
+def tell(bar, phase, done, total=4):
+    bar(Progress(phase, done - 1 if done else None, done, total, 2.0))
+
+
+def test_a_job_has_a_bar_for_each_of_its_phases(terminal) -> None:
+    with redirect_stderr(terminal), JobBar(quiet=False) as bar:
+        for phase in (Phase.FORWARD, Phase.DRAW):
+            for done in range(5):
+                tell(bar, phase, done)
+    shown = re.sub(r"\x1b\[[^A-Za-z]*[A-Za-z]", "", terminal.getvalue())
+    assert re.search(r"segmenting .* 4/4 2.0/s", shown)
+    assert re.search(r"drawing .* 4/4 2.0/s 0:00:00\s*$", shown)
+
+
+def test_a_job_that_fails_gives_the_terminal_back(terminal) -> None:
+    def fail():
+        with JobBar(quiet=False) as bar:
+            tell(bar, Phase.REPLACE, 1)
+            raise ZeroDivisionError
+
+    with redirect_stderr(terminal), pytest.raises(ZeroDivisionError):
+        fail()
+    assert "\x1b[?25h" in terminal.getvalue()
+
+
+def test_a_job_elsewhere_than_on_a_terminal_is_told_of_in_plain_lines(clock, capsys: pytest.CaptureFixture[str]) -> None:
+    with JobBar(quiet=False) as bar:
+        for done in range(4):
+            clock[0] += 6
+            tell(bar, Phase.REPLACE, done, total=100)
+    assert capsys.readouterr().err.splitlines() == ["replacing: 2/100, 2.0/s, 0:00:49 left"]

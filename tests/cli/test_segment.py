@@ -117,7 +117,9 @@ def test_label_maps_of_images_are_named_after_them(here: Path, material: Path) -
     assert names("out") == names(material / "frames")
 
 
-def test_a_sequence_of_a_data_set_brings_its_first_mask(here: Path, material: Path) -> None:
+def test_a_sequence_of_a_data_set_brings_its_first_mask_and_that_is_said(
+    here: Path, material: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     images, masks = here / "set/JPEGImages/480p/thing", here / "set/Annotations/480p/thing"
     shutil.copytree(material / "frames", images)
     masks.mkdir(parents=True)
@@ -125,6 +127,8 @@ def test_a_sequence_of_a_data_set_brings_its_first_mask(here: Path, material: Pa
     shutil.copy("3.png", masks / "picture 98.png")
     assert segment(images, "-o", "out") == 0
     assert np.array_equal(label_map("out/picture 95.png"), label_map("0.png"))
+    assert "taking the one that the data set brings" in caplog.text
+    assert str(masks / "picture 95.png") in caplog.text
     assert segment(images, "--start", "3", "-o", "late") == 0
     assert np.array_equal(label_map("late/picture 98.png"), label_map("3.png"))
 

@@ -172,7 +172,7 @@ def test_a_folder_that_is_a_link_to_another_mount_gets_whole_files(here: Path) -
 # Names
 
 
-@pytest.mark.parametrize("name", ["100%", "%d", "%05d", "[1]", "ä b", "-x", "a'b"])
+@pytest.mark.parametrize("name", ["10:30", "a:b", "100%", "%d", "%05d", "[1]", "ä b", "-x", "a'b"])
 def test_outputs_may_have_any_name(here: Path, name) -> None:
     segment_video("clip.mp4", f"{name}.json", overlay=f"./{name}.mp4", **CLIP)
     replace_background("clip.mp4", "green", f"./{name}.mkv", matte_output=f"./{name} matte", **CLIP)

@@ -222,3 +222,20 @@ def test_options_can_be_pickled_and_are_plain_data() -> None:
     )
     assert pickle.loads(pickle.dumps(options)) == options
     assert json.loads(json.dumps(asdict(options)))["matte"]["key"]["colour"] == [0, 255, 0]
+
+
+def test_the_search_for_a_subject_is_told_of_and_can_be_cancelled(here: Path, finder) -> None:
+    finder.found, told = [None, label_map("5.png")], []
+    maskstream.detect_subject("clip.mp4", on_progress=told.append)
+    assert [(p.phase, p.frame, p.total) for p in told] == [
+        (Phase.DETECT, frame, FRAMES) for frame in (None, 0, 1, 2, 3, 4)
+    ]
+    finder.found = [None, None]
+    before = tree(here)
+    job = ReplaceJob(
+        ReplaceOptions("clip.mp4", "out", BackgroundOptions("green")),
+        on_progress=lambda progress: job.cancel(),
+    )
+    with pytest.raises(JobCancelled, match="nothing was done yet"):
+        job.run()
+    assert tree(here) == before

@@ -81,7 +81,13 @@ class Job:
             JobCancelled: it was cancelled.
         """
         if not self.wait():
-            raise JobCancelled
+            raise JobCancelled("nothing was done yet")
+
+    def told(self, progress: Progress) -> None:
+        """Hand on the progress of work that can't be paused itself, and stay here meanwhile."""
+        self.stay()
+        if self._on_progress is not None:
+            self._on_progress(progress)
 
     def wait(self, stopped: Callable[[], bool] = lambda: False) -> bool:
         """Stay here while the job is paused.

@@ -18,6 +18,7 @@ from maskstream.errors import InputError
 from maskstream.first_mask.box import Box, from_box
 from maskstream.first_mask.subject import Subject
 from maskstream.jobs.frames import FrameRange, check_frame_size
+from maskstream.jobs.progress import Meter, OnProgress, Phase
 from maskstream.masks.palette import present_ids
 from maskstream.masks.read import check_size, read_label_map, read_object_masks
 from maskstream.video.probe import VideoInfo, probe
@@ -286,6 +287,7 @@ def detect_subject(
     end: int | None = None,
     every: int = 1,
     largest: bool = False,
+    on_progress: OnProgress | None = None,
 ) -> DetectedSubject | None:
     """Look for who or what a video is of, people first, in the first 250 frames.
 
@@ -295,6 +297,7 @@ def detect_subject(
         end: index of the frame to stop before; None: the end.
         every: only every so-many-th frame counts.
         largest: only the largest part; otherwise several people are one subject.
+        on_progress: is told how far the search is.
 
     Example:
         >>> detect_subject("talk.mp4")
@@ -312,22 +315,34 @@ def detect_subject(
     info = probe(source)
     frames.check(info)
     finder = subject.SubjectFinder()
+    total = frames.count(info)
+    meter = Meter(on_progress, Phase.DETECT, None if total is None else min(total, _SEARCHED))
     with read_video(info.path, frames.start, frames.end, frames.every) as reader:
         for number, frame in enumerate(islice(reader, _SEARCHED)):
-            if number % _SEARCH_EVERY:
-                continue
-            if (found := finder(frame.image, largest=largest)) is not None:
-                return DetectedSubject(frame.index, found)
+            if number % _SEARCH_EVERY == 0:
+                found = finder(frame.image, largest=largest)
+                if found is not None:
+                    return DetectedSubject(frame.index, found)
+            meter.tick(frame.index)
     return None
 
 
-def detected_marks(info: VideoInfo, frames: FrameRange, *, largest: bool = False) -> dict[int, LabelMap]:
+def detected_marks(
+    info: VideoInfo, frames: FrameRange, *, largest: bool = False, on_progress: OnProgress | None = None
+) -> dict[int, LabelMap]:
     """The label map of the first frame in which a subject is detected.
 
     Raises:
         InputError: there is none, or the network did not come with this package.
     """
-    found = detect_subject(info.path, start=frames.start, end=frames.end, every=frames.every, largest=largest)
+    found = detect_subject(
+        info.path,
+        start=frames.start,
+        end=frames.end,
+        every=frames.every,
+        largest=largest,
+        on_progress=on_progress,
+    )
     if found is None:
         raise InputError(
             f"{info.path}: no subject detected in the first {_SEARCHED} frames; "

@@ -317,7 +317,7 @@ class ReplaceJob(Job):
         if options.label_maps is not None or options.matte.key is not None:
             return {}
         logger.info("no mask given; detecting the main subject automatically (people first)")
-        return detected_marks(info, options.frames, largest=options.largest)
+        return detected_marks(info, options.frames, largest=options.largest, on_progress=self.told)
 
 
 class _ReplaceRun:

@@ -223,7 +223,7 @@ class SegmentJob(Job):
             )
         else:
             logger.info("no mask given; detecting the main subject automatically (people first)")
-            masks = detected_marks(info, options.frames, largest=options.largest)
+            masks = detected_marks(info, options.frames, largest=options.largest, on_progress=self.told)
         self._task = _Task(info, masks, outputs)
 
     def run(self, *, resume: bool = False) -> JobResult:
