@@ -103,7 +103,7 @@ def test_a_job_that_fails_gives_the_terminal_back(terminal) -> None:
     assert "\x1b[?25h" in terminal.getvalue()
 
 
-def test_a_job_elsewhere_than_on_a_terminal_is_told_of_in_plain_lines(clock, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_job_elsewhere_is_told_of_in_plain_lines(clock, capsys: pytest.CaptureFixture[str]) -> None:
     with JobBar(quiet=False) as bar:
         for done in range(4):
             clock[0] += 6
