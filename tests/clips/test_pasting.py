@@ -2,7 +2,7 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="needs the train extra")
 
-from maskstream.clips import limbs, pasting  # noqa: E402
+from maskstream.clips import layer_plan, limbs, pasting  # noqa: E402
 from maskstream.clips.clip_config import ClipConfig  # noqa: E402
 from maskstream.clips.pasting import Role  # noqa: E402
 from maskstream.clips.randomness import Draws  # noqa: E402
@@ -30,18 +30,20 @@ def plan(config, counts=1, needy=False, base=-1, seed=0, shutter=None, images=No
     cutouts = torch.zeros(4, 256, dtype=torch.bool)
     cutouts[:, 7] = True
     draws = Draws(torch.Generator().manual_seed(seed), CPU)
-    layers = pasting.plan_layers(
-        images,
-        cutouts,
-        torch.ones(4),
-        torch.full((CLIPS,), counts),
-        torch.full((CLIPS,), needy),
-        (torch.full((CLIPS,), base), torch.full((CLIPS,), 7)),
-        SIZE,
-        FRAMES,
-        config,
+    layers = layer_plan.plan_layers(
+        layer_plan.LayerRequest(
+            images,
+            cutouts,
+            torch.ones(4),
+            torch.full((CLIPS,), counts),
+            torch.full((CLIPS,), needy),
+            (torch.full((CLIPS,), base), torch.full((CLIPS,), 7)),
+            SIZE,
+            FRAMES,
+            config,
+            shutter,
+        ),
         draws,
-        shutter,
     )
     return images, layers, draws
 

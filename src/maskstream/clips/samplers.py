@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from maskstream.clips import colour_changes, limbs, pasting, warps
+from maskstream.clips import colour_changes, layer_plan, limbs, pasting, warps
 from maskstream.clips.clip_config import ClipConfig, SkipSchedule
 from maskstream.clips.randomness import Draws
 from maskstream.clips.tensors import VOID, ImageSet, VideoSet, id_areas, set_weights
@@ -172,18 +172,20 @@ class ClipSampler:
         if self._images is not None and self._has_cutouts:
             needy = ~((labels[:, 0] > 0) & (labels[:, 0] < VOID)).flatten(1).any(1)
             counts = torch.where(needy, counts.clamp(min=1), counts)
-            layers = pasting.plan_layers(
-                self._images,
-                self._cutout_ids,
-                self._cutout_weights,
-                counts,
-                needy,
-                (image, object_id),
-                size,
-                frames,
-                config,
+            layers = layer_plan.plan_layers(
+                layer_plan.LayerRequest(
+                    self._images,
+                    self._cutout_ids,
+                    self._cutout_weights,
+                    counts,
+                    needy,
+                    (image, object_id),
+                    size,
+                    frames,
+                    config,
+                    shutter,
+                ),
                 draws,
-                shutter,
             )
             pasting.paste(layers, self._images, canvas, labels, _FIRST_LAYER_ID, draws)
         colour_changes.jitter(canvas, config, draws)

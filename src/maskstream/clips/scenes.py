@@ -15,7 +15,7 @@ from enum import IntEnum
 import torch
 from torch import Tensor
 
-from maskstream.clips import colour_changes, pasting, warps
+from maskstream.clips import colour_changes, layer_plan, pasting, warps
 from maskstream.clips.limbs import without_limbs
 from maskstream.clips.randomness import Draws
 from maskstream.clips.scene_config import SceneConfig
@@ -238,38 +238,14 @@ class SceneSampler:
         self, clip: Tensor, depth: Tensor, role: Tensor, person: Tensor, shape: torch.Size
     ) -> pasting.Layers:
         """Everything about pasted layers; people as in front of a webcam, things anywhere."""
-        config, draws, images = self.config, self._draws, self._images
-        n, height, aspect = len(clip), shape[-2], shape[-1] / shape[-2]
+        config, draws, images, n = self.config, self._draws, self._images, len(clip)
         image = torch.zeros(n, dtype=torch.int64, device=self.device)
         for of, weights in ((person, self._cut_people), (~person, self._cut_things)):
             rows = of.nonzero()[:, 0]
             if len(rows):
                 image[rows] = draws.weighted(weights, len(rows))
-        chosen = draws.choose(self._cutout_ids[image], 1)[0][:, 0]
-        mask = images.labels[image] == chosen.to(torch.uint8)[:, None, None]
-        box_centre, box_size = warps.boxes(mask, images.aspect[image])
-        cut_off = box_centre[:, 1] + box_size[:, 1] / 2 > 1 - 2 * _AT_BORDER
-
-        close = person & (cut_off | draws.chance((n,), config.close))
-        tall = box_size[:, 1] / box_size[:, 0].clamp(min=1e-3)
-        lowest, highest = config.close_height
-        # Half bodies are seen at 1.5 frame heights at most, whole ones closer.
-        most = torch.where(tall > 1.8, highest, min(1.5, highest))
-        near = lowest * (most / lowest) ** draws.uniform((n,))
-        far = draws.log_uniform((n,), *config.far_height)
-        far = torch.where(role == pasting.Role.DISTRACTOR, far / 2, far)
-        tallest = 2 * torch.where(close, near, far)
-        zoom = tallest / box_size[:, 1]
-        zoom = zoom.minimum(torch.full_like(zoom, _LARGEST_ZOOM * images.images.shape[-1] / height))
-        drawn = box_size * zoom[:, None]
-
-        top = -1 + 2 * draws.uniform((n,), *config.headroom)
-        top = torch.where(close, top.maximum(1.02 - drawn[:, 1]), top)
-        free = draws.uniform((n,), -1.0, 1.0) * (1 - drawn[:, 1] / 2).clamp(min=0)
-        y = torch.where(close, top + drawn[:, 1] / 2, free)
-        x = draws.normal((n,), 0.3 * aspect)
-        x = torch.where(depth == 0, x, draws.uniform((n,), -0.9 * aspect, 0.9 * aspect))
-
+        cut = layer_plan.cut_out(images, image, draws.choose(self._cutout_ids[image], 1)[0][:, 0])
+        centre, drawn = self._stand(cut, depth, role, person, shape)
         nothing = torch.zeros((n, 1), device=self.device)
         turn = warps.linear_map(
             nothing + 1,
@@ -279,28 +255,54 @@ class SceneSampler:
         )
         blurred = draws.chance((n,), config.look.motion_blur)
         streak = draws.normal((n, 1, 2), 0.02) * blurred[:, None, None]
-        gain = pasting.layer_gain(draws, n, config.look)
+        gain = layer_plan.layer_gain(draws, n, config.look)
         return pasting.Layers(
             clip=clip,
             depth=depth,
             role=role,
-            image=image,
-            mask=mask,
-            box_centre=box_centre,
-            box_size=box_size,
-            centre=torch.stack([x, y], -1)[:, None],
+            **cut._asdict(),
+            centre=centre[:, None],
             length=drawn.amax(1)[:, None],
             turn=turn,
             warp=warps.displacement(draws, nothing + 1, draws.uniform((n,), 0.0, 0.03)),
             shown=torch.ones((n, 1), dtype=torch.bool, device=self.device),
             gain=gain,
-            sharpness=pasting.layer_sharpness(draws, blurred),
+            sharpness=layer_plan.layer_sharpness(draws, blurred),
             streak=streak,
             open_for=blurred.float(),
-            edge=torch.full((n,), 0.5, device=self.device),
+            edge=torch.full((n,), layer_plan.EDGE, device=self.device),
             limbs=without_limbs(n, 1, self.device),
             crosses=torch.zeros(n, dtype=torch.bool, device=self.device),
         )
+
+    def _stand(
+        self, cut: layer_plan.CutOuts, depth: Tensor, role: Tensor, person: Tensor, shape: torch.Size
+    ) -> tuple[Tensor, Tensor]:
+        """Where the middle of each layer is, and its width and height: ``(n, 2)`` in half heights."""
+        config, draws, n = self.config, self._draws, len(person)
+        height, aspect = shape[-2], shape[-1] / shape[-2]
+        cut_off = cut.box_centre[:, 1] + cut.box_size[:, 1] / 2 > 1 - 2 * _AT_BORDER
+        close = person & (cut_off | draws.chance((n,), config.close))
+        tall = cut.box_size[:, 1] / cut.box_size[:, 0].clamp(min=1e-3)
+        lowest, highest = config.close_height
+        # Half bodies are seen at 1.5 frame heights at most, whole ones closer.
+        most = torch.where(tall > 1.8, highest, min(1.5, highest))
+        near = lowest * (most / lowest) ** draws.uniform((n,))
+        far = draws.log_uniform((n,), *config.far_height)
+        far = torch.where(role == pasting.Role.DISTRACTOR, far / 2, far)
+        zoom = 2 * torch.where(close, near, far) / cut.box_size[:, 1]
+        zoom = zoom.minimum(
+            torch.full_like(zoom, layer_plan.most_zoomed(self._images, height, _LARGEST_ZOOM))
+        )
+        drawn = cut.box_size * zoom[:, None]
+
+        top = -1 + 2 * draws.uniform((n,), *config.headroom)
+        top = torch.where(close, top.maximum(1.02 - drawn[:, 1]), top)
+        free = draws.uniform((n,), -1.0, 1.0) * (1 - drawn[:, 1] / 2).clamp(min=0)
+        y = torch.where(close, top + drawn[:, 1] / 2, free)
+        x = draws.normal((n,), 0.3 * aspect)
+        x = torch.where(depth == 0, x, draws.uniform((n,), -0.9 * aspect, 0.9 * aspect))
+        return torch.stack([x, y], -1), drawn
 
     def _light(self, frames: Tensor) -> None:
         """A colour cast on every frame, and dim light on some, in place."""
