@@ -35,7 +35,7 @@ class LayerRequest:
         frames: frames of a clip.
         config: probabilities and ranges.
         shutter: ``(B,)`` share of a gap for which each clip's shutter is open; 0, or None: layers are blurred
-            by themselves, if at all.
+            on their own, if at all.
     """
 
     images: ImageSet

@@ -30,6 +30,7 @@ def shipped_subject_models() -> list[Path]:
 
 def load_model(
     name_or_path: str | Path = "live",
+    *,
     runtime: Literal["onnx", "torch"] = "onnx",
     threads: int | None = None,
     device: str | None = None,

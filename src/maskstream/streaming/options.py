@@ -58,7 +58,10 @@ class SegmenterOptions:
                 adapted.
         """
         self._check_models()
-        return [load.load_model(name, self.runtime, self.threads, self.device) for name in self.models]
+        return [
+            load.load_model(name, runtime=self.runtime, threads=self.threads, device=self.device)
+            for name in self.models
+        ]
 
     def load(self, models: Sequence[Runtime] = ()) -> Callable[[], Segmenter]:
         """Load the networks once, and return what makes fresh segmenters of them, one for each video.
