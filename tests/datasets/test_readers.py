@@ -394,8 +394,10 @@ class TestDataFolder:
         assert len(training) > 2 * len(judging)
         assert min(map(len, (found.images, found.backgrounds, found.mattes))) > 30
         assert found.report.skipped == 0
+        assert {video.name for video in found.dev_videos} >= DEVELOPMENT
         steps = {video.name: video.step for video in (*found.train_videos, *found.dev_videos)}
         assert steps["bear"] == 1
         assert steps["tennis"] == 1
         assert all(step == 5 for name, step in steps.items() if name.startswith("ytvos-"))
+        assert all(step == 25 for name, step in steps.items() if name.startswith(("desk-", "panda-")))
         assert all(not labels.all() for _, labels in (item.load() for item in found.images[::500]))

@@ -18,6 +18,9 @@ Number = TypeVar("Number", int, float)
 #: painted checkerboards behind (objects_alexppppp, bananas31). Shown whole, they teach "not grey is object".
 PASTE_ONLY = frozenset({"viton", "people_cutouts", "objects_alexppppp", "bananas31"})
 
+#: Sets whose ids are classes or teams: several persons share one. Their connected parts are the objects.
+CLASSES = frozenset({"sysu_scenes", "football"})
+
 #: Source frames between labelled ones, by prefix, where the names are numbered on all the same: YouTube-VOS;
 #: and pictures a second or a change of view apart, of which only neighbours belong together.
 SPARSE_STEPS = {"ytvos-": 5, "desk-": 25, "panda-": 25}
@@ -113,7 +116,9 @@ def open_data_folder(root: Path, *, exclude: Collection[str] = ()) -> DataFolder
         else:
             train.append(video)
     found = DataFolder(
-        images=tuple(static_images(files("static*"), report, paste_only=PASTE_ONLY, exclude=exclude)),
+        images=tuple(
+            static_images(files("static*"), report, paste_only=PASTE_ONLY, exclude=exclude, classes=CLASSES)
+        ),
         train_videos=tuple(train),
         dev_videos=tuple(dev),
         backgrounds=tuple(background_images(files("backgrounds*"))),

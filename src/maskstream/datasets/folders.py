@@ -10,6 +10,7 @@ from pathlib import PurePosixPath
 import numpy as np
 
 from maskstream.datasets.file_index import FileIndex
+from maskstream.datasets.parts import parts_loader
 from maskstream.datasets.readers import (
     LabelledFrame,
     LabelledImage,
@@ -32,6 +33,7 @@ def static_images(
     *,
     paste_only: Collection[str] = (),
     exclude: Collection[str] = (),
+    classes: Collection[str] = (),
 ) -> Iterator[LabelledImage]:
     """Images with a PNG mask of the same name beside them: ``<set>/x.jpg`` and ``<set>/x.png``.
 
@@ -40,6 +42,7 @@ def static_images(
         report: learns of images without a mask and masks without an image.
         paste_only: sets whose surroundings are meaningless.
         exclude: sets to leave out.
+        classes: sets whose ids are classes: their connected parts become the objects.
 
     Yields:
         One item an image; its name is the set and the file's stem.
@@ -58,6 +61,8 @@ def static_images(
         used.add(mask)
         load = pair_loader(file, files[mask], label)
         stamp = f"{file.size} {files[mask].size}"
+        if path.parent.name in classes:
+            load, stamp = parts_loader(load), f"{stamp} parts"
         yield LabelledImage(label, load, paste_only=path.parent.name in paste_only, stamp=stamp)
     for mask in sorted(masks - used):
         path = PurePosixPath(mask)
