@@ -8,6 +8,7 @@ The compressed form writes each count as its difference to the one two before it
 from __future__ import annotations
 
 import json
+import operator
 import os
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -23,6 +24,7 @@ from maskstream.arrays import AnyLabelMap
 from maskstream.errors import InputError
 from maskstream.files import written_beside
 from maskstream.masks.palette import present_ids
+from maskstream.pictures import check_pixels
 
 
 class Rle(TypedDict):
@@ -48,17 +50,36 @@ def decode(rle: Rle) -> np.ndarray[Any, np.dtype[np.uint8]]:
     """The ``(H, W)`` uint8 mask (0 or 1) of a run-length code, of either form.
 
     Raises:
-        InputError: the runs don't add up to the size.
+        InputError: it is no run-length code, or the runs don't add up to the size, which has too many pixels.
     """
-    height, width = rle["size"]
-    given = rle["counts"]
-    counts = string_to_counts(given) if isinstance(given, str) else given
+    height, width, counts = _checked(rle)
+    check_pixels("run-length code", width, height)
     if sum(counts) != height * width:
         raise InputError(
             f"run-length code of {sum(counts)} pixels for a mask of {width}x{height}; it is damaged"
         )
-    values = np.arange(len(counts), dtype=np.uint8) & 1
+    values = (np.arange(len(counts)) & 1).astype(np.uint8)
     return np.ascontiguousarray(np.repeat(values, counts).reshape(width, height).T)
+
+
+def _checked(rle: Any) -> tuple[int, int, list[int]]:
+    """Height, width and runs of a code.
+
+    Raises:
+        InputError: it is none.
+    """
+    try:
+        height, width = (operator.index(side) for side in rle["size"])
+        given = rle["counts"]
+        runs = string_to_counts(given) if isinstance(given, str | bytes) else given
+        counts = [operator.index(run) for run in runs]
+    except (TypeError, ValueError, KeyError, IndexError) as error:
+        raise InputError(
+            'not a run-length code; it is {"size": [height, width], "counts": ...}, as in COCO'
+        ) from error
+    if min(height, width, *counts, 0) < 0:
+        raise InputError("run-length code with a run or a size below 0; it is damaged")
+    return height, width, counts
 
 
 def counts_to_string(counts: Sequence[int]) -> str:
@@ -75,11 +96,11 @@ def counts_to_string(counts: Sequence[int]) -> str:
     return characters.decode("ascii")
 
 
-def string_to_counts(string: str) -> list[int]:
+def string_to_counts(string: str | bytes) -> list[int]:
     """The counts of COCO's compressed string."""
     counts: list[int] = []
     value = shift = 0
-    for character in string.encode("ascii"):
+    for character in string.encode("ascii") if isinstance(string, str) else string:
         bits = character - 48
         value |= (bits & 0x1F) << shift
         shift += 5

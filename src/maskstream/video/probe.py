@@ -44,7 +44,12 @@ class Orientation:
     @classmethod
     def of(cls, frame: av.VideoFrame) -> Orientation:
         """The orientation that a frame's display matrix asks for (ISO/IEC 14496-12, ``tkhd``)."""
-        side_data: Any = frame.side_data
+        try:
+            side_data: Any = frame.side_data
+        except (
+            ValueError
+        ):  # PyAV has no name for a newer kind, such as EXIF: a quarter turn is known, at least
+            return _TURNS.get(frame.rotation % 360, cls())
         data = side_data.get(SideDataType.DISPLAYMATRIX)
         if data is None:
             return cls()
@@ -73,6 +78,14 @@ class Orientation:
             code = -1 if self.flip_x and self.flip_y else 1 if self.flip_x else 0
             image = np.asarray(cv2.flip(image, code), dtype=np.uint8)
         return image
+
+
+#: By the counter-clockwise turn (degrees) that FFmpeg makes of a display matrix.
+_TURNS = {
+    90: Orientation(transpose=True, flip_y=True),
+    180: Orientation(flip_x=True, flip_y=True),
+    270: Orientation(transpose=True, flip_x=True),
+}
 
 
 @dataclass(frozen=True)

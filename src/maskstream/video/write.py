@@ -248,6 +248,11 @@ class VideoWriter:
         """Errors of the muxer, which knows no file name, as those of the file."""
         try:
             yield
+        except ArgumentError as error:
+            raise InputError(
+                f"{self._path}: what comes at {float(self._next_time):.3f} s can't be written; "
+                "the times of the input are damaged, or this kind of file can't hold them"
+            ) from error
         except FFmpegError as error:
             raise OSError(error.errno, error.strerror, str(self._path)) from error
 
