@@ -421,3 +421,26 @@ def test_interlaced_video_is_told_of(tmp_path: Path, caplog: pytest.LogCaptureFi
         "its half-pictures become one frame" in report(path, tmp_path / "o.mp4").changes
     ) == info.interlaced
     assert info.interlaced
+
+
+def test_a_title_in_latin_1_is_kept(make_clip: ClipMaker, tmp_path: Path) -> None:
+    clip = make_clip("a.mkv", [numbered(i) for i in range(3)])
+    path = tmp_path / "titled.mkv"
+    with (
+        read_video(clip) as reader,
+        av.open(str(path), "w", metadata_encoding="latin-1") as output,
+        av.open(str(clip)) as source,
+    ):
+        assert reader.info.frame_count == 3
+        output.metadata["title"] = "Fr\u00e9d\u00e9ric"
+        stream = output.add_stream_from_template(source.streams.video[0])
+        for packet in source.demux(video=0):
+            if packet.size:
+                packet.stream = stream
+                output.mux(packet)
+    assert "Fr\u00e9".encode("latin-1") in path.read_bytes()
+    with read_video(path) as reader, VideoWriter(tmp_path / "o.mkv", like=reader.info, keep_from=path) as w:
+        for frame in reader:
+            w.write(frame.image, frame.time)
+    with av.open(str(tmp_path / "o.mkv")) as container:
+        assert container.metadata["title"] == "Fr\u00e9d\u00e9ric"

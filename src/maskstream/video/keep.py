@@ -183,14 +183,27 @@ def _title(metadata: dict[str, str]) -> str | None:
 
 def file_metadata(source: InputContainer) -> dict[str, str]:
     """Title, artist, date and so on of a file, without what is true of its container only."""
-    return {k: v for k, v in source.metadata.items() if k.lower() not in _OF_THE_CONTAINER}
+    return {k: v for k, v in readable(source.metadata).items() if k.lower() not in _OF_THE_CONTAINER}
+
+
+def readable(metadata: dict[str, str]) -> dict[str, str]:
+    """Metadata as text that can be written: what isn't UTF-8 is taken as Latin-1, as old files have it."""
+    return {_text(key): _text(value) for key, value in metadata.items()}
+
+
+def _text(value: str) -> str:
+    stored = value.encode("utf-8", "surrogateescape")
+    try:
+        return stored.decode("utf-8")
+    except UnicodeDecodeError:
+        return stored.decode("latin-1")
 
 
 def stream_metadata(stream: Stream, container: str) -> dict[str, str]:
     """Language, title, timecode and so on of a stream, without what will not be true of its copy."""
     kept = {
         key: value
-        for key, value in stream.metadata.items()
+        for key, value in readable(stream.metadata).items()
         if key.lower() not in _OF_THE_CONTAINER and not key.lower().startswith(_STATISTICS)
     }
     name = kept.pop("name", None) or kept.pop("NAME", None)
@@ -221,5 +234,12 @@ def chapters(source: InputContainer, start: Fraction, end: Fraction | None) -> l
         last = chapter["end"] if end is None else min(chapter["end"], round(end / base))
         begin = max(chapter["start"], shift) if start else chapter["start"]
         if begin < last:
-            kept.append({**chapter, "start": begin - shift, "end": last - shift})
+            kept.append(
+                {
+                    **chapter,
+                    "metadata": readable(chapter["metadata"]),
+                    "start": begin - shift,
+                    "end": last - shift,
+                }
+            )
     return kept
