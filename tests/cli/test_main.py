@@ -32,7 +32,7 @@ def command(monkeypatch):
     ("error", "code", "line"),
     [
         (InputError("clip.mp4: no video"), 2, "error: clip.mp4: no video"),
-        (PermissionError(13, "Permission denied", "out"), 1, "error: [Errno 13] Permission denied: 'out'"),
+        (PermissionError(13, "Permission denied", "out"), 1, "error: out: Permission denied"),
         (ModuleNotFoundError("no torch", name="torch"), 2, "error: this needs torch; pip install"),
         (KeyboardInterrupt(), 130, "interrupted\n"),
         (KeyboardInterrupt("stopped; --resume goes on"), 130, "interrupted: stopped; --resume goes on\n"),

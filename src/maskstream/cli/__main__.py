@@ -201,7 +201,8 @@ def _explain(error: Exception) -> tuple[str, int] | None:
         case ModuleNotFoundError(name=str(name)) if name in EXTRAS:
             return f"this needs {name}; pip install 'maskstream[{EXTRAS[name]}]'", BAD_INPUT
         case OSError():
-            return for_command_line(str(error)), FAILED
+            told = f"{error.filename}: {error.strerror}" if error.filename and error.strerror else str(error)
+            return for_command_line(told), FAILED
     return None
 
 
