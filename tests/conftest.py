@@ -7,6 +7,8 @@ from pathlib import Path
 
 # Set before NumPy and torch are imported: small arrays are slower, not faster, on many threads.
 os.environ.setdefault("OMP_NUM_THREADS", "2")
+# Before ONNX Runtime is imported, which a test may do before maskstream.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 import cv2
 import pytest

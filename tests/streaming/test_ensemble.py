@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import gc
+import threading
 import tracemalloc
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+from maskstream.arrays import Frame
 from maskstream.errors import InputError
 from maskstream.runtime import load
 from maskstream.streaming import ensemble
@@ -324,3 +328,26 @@ def test_settling_memorizes_now_what_the_next_step_would() -> None:
     ensemble.step(frame, labels)
     ensemble.settle()
     assert all(frames for member in ensemble.members for frames in member.segmenter.memory_frames.values())
+
+
+def test_threads_that_share_one_ensemble_are_refused_while_one_is_at_work() -> None:
+    begun, go_on = threading.Event(), threading.Event()
+
+    class Slow(ColourRuntime):
+        def encode(self, frame: Frame) -> Any:
+            begun.set()
+            assert go_on.wait(30)
+            return super().encode(frame)
+
+    frame, labels = np.zeros((40, 60, 3), np.uint8), np.zeros((40, 60), np.uint8)
+    labels[10:20, 10:20] = 1
+    both = EnsembleSegmenter([VideoSegmenter(ColourRuntime()), VideoSegmenter(Slow())])
+    both.step(frame, labels)
+    with ThreadPoolExecutor(1) as other:
+        step = other.submit(both.step, frame)
+        assert begun.wait(30)  # the first member is done and free again
+        with pytest.raises(InputError, match="this ensemble is at work in another thread"):
+            both.step(frame)
+        go_on.set()
+        assert step.result().ids == (1,)
+    assert both.step(frame).frame_index == 2

@@ -21,6 +21,7 @@ from maskstream.arrays import Floats, Frame
 from maskstream.errors import InputError
 from maskstream.runtime.load import load_model
 from maskstream.runtime.protocol import Runtime
+from maskstream.streaming.exclusive import Exclusive, exclusive
 from maskstream.streaming.memory import MemoryPolicy
 from maskstream.streaming.segmentation import Segmentation, Segmenter, Timing
 from maskstream.streaming.segmenter import VideoSegmenter
@@ -97,7 +98,7 @@ class _Mean:
         return slice(self.size[1] - columns.stop, self.size[1] - columns.start)
 
 
-class EnsembleSegmenter:
+class EnsembleSegmenter(Exclusive):
     """Follows objects as ``VideoSegmenter`` does, by the mean of several independent segmenters.
 
     Time and memory are the sum of the members'; no member's memory grows beyond its own bound.
@@ -108,6 +109,8 @@ class EnsembleSegmenter:
         >>> segmentation = segmenter.step(next_frame)  # the mean of all four
     """
 
+    _kind = "ensemble"
+
     def __init__(self, members: Iterable[Member | Segmenter]) -> None:
         """Start with no objects.
 
@@ -117,6 +120,7 @@ class EnsembleSegmenter:
         Raises:
             InputError: there are none, two are one segmenter, or one knows objects already.
         """
+        super().__init__()
         self._members = tuple(m if isinstance(m, Member) else Member(m) for m in members)
         if not self._members:
             raise InputError("an ensemble of no members: give one or more")
@@ -202,6 +206,7 @@ class EnsembleSegmenter:
             else:
                 member.segmenter.size = size
 
+    @exclusive
     def settle(self) -> None:
         """Memorize the last frame now; see ``VideoSegmenter.settle``."""
         for member in self._members:
@@ -212,6 +217,7 @@ class EnsembleSegmenter:
         for member in self._members:
             member.segmenter.disbelieve()
 
+    @exclusive
     def step(
         self, frame: Frame, masks: ArrayLike | None = None, ids: Sequence[int] | int | None = None
     ) -> Segmentation:
@@ -221,6 +227,7 @@ class EnsembleSegmenter:
         """
         return self._mean(frame, lambda m: m.segmenter.step(m.seen_by(frame), m.masks_for(masks), ids))
 
+    @exclusive
     def add_reference(
         self, frame: Frame, masks: ArrayLike, ids: Sequence[int] | int | None = None
     ) -> Segmentation:
@@ -233,17 +240,20 @@ class EnsembleSegmenter:
 
         return self._mean(frame, show)
 
+    @exclusive
     def remove(self, ids: Iterable[int] | int) -> None:
         """Forget objects and free their memory; see ``VideoSegmenter.remove``."""
         removed = ids if isinstance(ids, int) else list(ids)
         for member in self._members:
             member.segmenter.remove(removed)
 
+    @exclusive
     def reset(self) -> None:
         """Forget everything, as if no frame had been seen."""
         for member in self._members:
             member.segmenter.reset()
 
+    @exclusive
     def state(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
         """Everything that is remembered; see ``VideoSegmenter.state``."""
         members = []
@@ -254,6 +264,7 @@ class EnsembleSegmenter:
             arrays |= {f"member{number}/{name}": array for name, array in own.items()}
         return {"network": self._name, "members": members}, arrays
 
+    @exclusive
     def restore(self, state: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> None:
         """Take on what ``state`` told of an ensemble of the same networks and settings.
 
