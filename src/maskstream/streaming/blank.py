@@ -9,7 +9,7 @@ from maskstream.arrays import Frame
 
 _LEVELS = 8  #: by which a picture may differ and still show nothing: noise of coding and of a dark sensor
 _CELLS = 64  #: at the short side; each is a mean, in which noise vanishes and the smallest object doesn't
-_SAMPLED = 16  #: at each side, that tell of nearly every other frame that it shows something
+_SAMPLED = 16  #: at each side; enough to see that nearly any other frame shows something
 
 
 def is_blank(frame: Frame) -> bool:
