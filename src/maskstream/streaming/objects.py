@@ -101,7 +101,7 @@ def _checked_ids(ids: Sequence[int] | int) -> list[int]:
     checked: list[int] = []
     for object_id in np.atleast_1d(np.asarray(ids)):
         if not isinstance(object_id, np.integer) or not 1 <= object_id <= MAX_ID:
-            raise InputError(f"object id {object_id} is not a positive integer")
+            raise InputError(f"object id {object_id} is not a positive integer (1 to {MAX_ID})")
         if object_id in checked:
             raise InputError(f"object id {object_id} is given twice")
         checked.append(int(object_id))

@@ -80,15 +80,19 @@ class ColourTags:
         )
 
 
+_BAND = 100_000  #: pixels that are worked on at once
 Colour = tuple[int, int, int]  #: red, green, blue, 0..255
 
 
 def over(rgba: np.ndarray[Any, np.dtype[np.uint8]], fill: Colour) -> np.ndarray[Any, np.dtype[np.uint8]]:
     """A picture with straight alpha, ``(H, W, 4)``, in front of one colour: ``(H, W, 3)``."""
     result = np.empty((*rgba.shape[:2], 3), dtype=np.uint8)
-    for row, source in zip(result, rgba, strict=True):
-        alpha = source[:, 3:].astype(np.uint16)
-        row[:] = (source[:, :3] * alpha + np.asarray(fill, np.uint16) * (255 - alpha) + 127) // 255
+    ground = np.asarray(fill, np.uint16)
+    rows = max(1, _BAND // rgba.shape[1])
+    for top in range(0, len(rgba), rows):
+        band, alpha = rgba[top : top + rows, :, :3], rgba[top : top + rows, :, 3:].astype(np.uint16)
+        mixed = band * alpha + ground * (255 - alpha) + 128
+        result[top : top + rows] = (mixed + (mixed >> 8)) >> 8  # divided by 255 and rounded, exactly
     return result
 
 
