@@ -73,3 +73,22 @@ def test_when_light_or_colours_fail_the_slate_comes_and_then_the_subject_alone(m
             back.append(number)
     assert back
     assert back[0] <= 20 + leaving.FPS / 2
+
+
+def test_a_stranger_who_walks_past_behind_is_left_out_and_does_not_stay(material) -> None:
+    people, places = material
+    cut = [people[number] for number in (4, 9)]
+    near, far = (
+        leaving.cv2.resize(person, None, fx=share * 360 / person.shape[0], fy=share * 360 / person.shape[0])
+        for person, share in zip(cut, (0.9, 0.6), strict=True)
+    )
+    player, random = leaving.Player(), np.random.default_rng(0)
+    for number in range(66):
+        behind = leaving.paste(places[3], far, 13.0 * (number - 8) - 140, 0)
+        shot = leaving.paste(behind.image, near, 230 + 4 * np.sin(0.2 * number), 0)
+        noisy = shot.image + random.normal(0, 2.5, shot.image.shape)
+        sealed = player.show(np.clip(noisy, 0, 255).astype(np.uint8))
+        apart, beside = leaving.room_in(sealed, shot.person)
+        touches = leaving.EDGE < 13 * (number - 8) < 560
+        assert apart < 0.002
+        assert touches or beside < 0.002

@@ -135,3 +135,19 @@ def test_a_result_of_a_window_counts_at_its_place() -> None:
     assert judged.certainty is Certainty.SURE
     assert presence.last.area == pytest.approx(0.25, abs=0.01)
     assert presence.last.inside[:45, 80:].all()
+
+
+def test_who_touches_the_subject_in_passing_does_not_stay_with_it(presence):
+    for number, left in enumerate(range(60, 84, 2)):
+        judged = presence.judge(found(PERSON, (left, 50, 15, 45)), number * FRAME, never)
+    assert judged.certainty is Certainty.SURE
+    assert (judged.found.probability == found(PERSON).probability).all()
+
+
+def test_two_people_who_are_the_subject_stay_though_they_touch_and_part(presence):
+    presence = Presence(SHAPE)
+    presence.usual = 0.22
+    presence.begin(found(PERSON, (70, 50, 15, 45)), 0.0)
+    for number, left in enumerate([*range(70, 58, -2), *range(60, 84, 2)]):
+        judged = presence.judge(found(PERSON, (left, 50, 15, 45)), number * FRAME, never)
+        assert (judged.found.probability == found(PERSON, (left, 50, 15, 45)).probability).all()

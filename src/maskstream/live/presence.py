@@ -125,6 +125,7 @@ class Presence:
         self._expected: Small | None = None
         self._agreeing = 0
         self._why = Doubt.JUMP
+        self._parts_at_first = 1
         self._before: Small | None = None  # the last result, in doubt
         self._steady_since = 0.0
 
@@ -133,6 +134,8 @@ class Presence:
         kept, small = self._parts(found, None)
         if not self.could_be(small):
             return Judged(_nothing(found), Certainty.SEARCHED)
+        count = cv2.connectedComponents(np.asarray(cv2.dilate(small.inside, _NEAR), np.uint8))[0]
+        self._parts_at_first = max(1, count - 1)
         return self._counts(kept, small, time)
 
     def doubt(self, why: Doubt, time: float) -> None:
@@ -225,6 +228,8 @@ class Presence:
             reached = np.bincount(parts[(inside & last.inside) > 0], minlength=count)
             # It may have moved more than its own width: of what there is, the largest then.
             keep &= reached > 0 if (reached[keep] > 0).any() else areas == areas.max()
+            # Who has touched the subject in passing doesn't stay with it.
+            keep &= reached >= np.sort(reached)[::-1][: self._parts_at_first].min()
         keep[0] = False
         stays = inside & keep[parts]
         return self._masked(found, cv2.dilate(stays, _EDGE), grid), Small.of(stays)
