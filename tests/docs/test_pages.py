@@ -220,6 +220,12 @@ def slug(heading):
     return re.sub(r"[^\w\- ]", "", re.sub(r"[`*]", "", heading).lower()).strip().replace(" ", "-")
 
 
+def test_the_guard_is_as_short_as_the_readme_says():
+    said = re.search(r"one guard of (\d+) lines", (ROOT / "README.md").read_text(encoding="utf-8"))
+    guard = ROOT / "src" / "maskstream" / "live" / "guard.py"
+    assert len(guard.read_text(encoding="utf-8").splitlines()) <= int(said[1])
+
+
 def test_the_checks_can_fail() -> None:
     with pytest.raises(AssertionError, match="ambiguous option: --blur"):
         check_command(shlex.split("maskstream replace clip.mp4 --background blur --blur 0.1 -o out.mp4"))
