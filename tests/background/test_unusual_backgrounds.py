@@ -123,7 +123,7 @@ def refusals() -> Iterator[tuple[str, str]]:
     yield "deep", "no images"
 
 
-@pytest.mark.parametrize(("name", "message"), refusals())
+@pytest.mark.parametrize(("name", "message"), list(refusals()))
 def test_what_is_no_background_is_one_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, message: str
 ) -> None:

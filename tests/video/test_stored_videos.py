@@ -444,3 +444,18 @@ def test_a_title_in_latin_1_is_kept(make_clip: ClipMaker, tmp_path: Path) -> Non
             w.write(frame.image, frame.time)
     with av.open(str(tmp_path / "o.mkv")) as container:
         assert container.metadata["title"] == "Fr\u00e9d\u00e9ric"
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("suffix", ["jpg", "png", "webp"])
+def test_a_single_photo_comes_upright_by_its_exif(tmp_path: Path, orientation: int, suffix: str) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    path = tmp_path / f"photo.{suffix}"
+    Image.fromarray(numbered(4)).save(path, exif=exif, quality=95)
+    (frame,) = read_video(path)
+    (tmp_path / "folder").mkdir()
+    os.rename(path, tmp_path / "folder" / path.name)
+    (same,) = read_video(tmp_path / "folder")
+    assert frame.image.shape == same.image.shape
+    assert np.abs(frame.image.astype(int) - same.image).mean() < 6

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from PIL import ExifTags
 
 from maskstream.arrays import Frame
 from maskstream.errors import InputError, one_line
@@ -86,3 +87,14 @@ def has_alpha(path: Path) -> bool:
         raise
     except (OSError, SyntaxError, ValueError):
         return False
+
+
+def exif_orientation(path: Path) -> int:
+    """How an image is stored, by EXIF 2.3, tag 0x0112: 1, upright, to 8; 1 where nothing says so."""
+    try:
+        with opened_picture(path) as image:
+            return int(image.getexif().get(ExifTags.Base.Orientation) or 1)
+    except InputError:
+        raise
+    except (OSError, SyntaxError, ValueError, TypeError):
+        return 1

@@ -24,7 +24,7 @@ from maskstream.files import check_is_there, path_of
 from maskstream.pictures import check_pixels
 from maskstream.video.animation import TICK, is_animation, look
 from maskstream.video.colour import ColourTags
-from maskstream.video.images import has_alpha, list_images, read_image
+from maskstream.video.images import exif_orientation, has_alpha, list_images, read_image
 from maskstream.video.opening import TEXT_FORMATS, check_picture, limit_pixels, main_picture, open_file
 from maskstream.video.timeline import Timeline
 
@@ -85,6 +85,17 @@ _TURNS = {
     90: Orientation(transpose=True, flip_y=True),
     180: Orientation(flip_x=True, flip_y=True),
     270: Orientation(transpose=True, flip_x=True),
+}
+
+
+_BY_EXIF = {
+    2: Orientation(flip_x=True),
+    3: Orientation(flip_x=True, flip_y=True),
+    4: Orientation(flip_y=True),
+    5: Orientation(transpose=True),
+    6: Orientation(transpose=True, flip_x=True),
+    7: Orientation(transpose=True, flip_x=True, flip_y=True),
+    8: Orientation(transpose=True, flip_y=True),
 }
 
 
@@ -278,7 +289,8 @@ def _probe_stream(path: Path, container: InputContainer, stream: VideoStream) ->
         count, duration, exact = _scanned(path) or (None, duration, False)
     if count is None and duration and rate:
         count = round(duration * rate)
-    orientation = Orientation.of(frame)
+    is_image = container.format.name.endswith("_pipe")
+    orientation = _BY_EXIF.get(exif_orientation(path), Orientation()) if is_image else Orientation.of(frame)
     aspect = fraction(stream.sample_aspect_ratio) or Fraction(1)
     height, width = frame.height, frame.width
     if orientation.transpose:
