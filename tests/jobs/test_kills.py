@@ -80,10 +80,9 @@ def test_killed_at_random_moments_and_resumed_a_job_gives_the_same_bytes(here: P
         said = process.communicate(timeout=60)[1]
         ended.append(process.returncode)
         assert "Traceback" not in said
-        assert not Path("out").exists() or process.returncode == 0
-        if process.returncode == 0:
+        if Path("out").exists():  # which it does only when it is whole; the program may end while it exits
             break
-    if ended[-1] != 0:
+    if not Path("out").exists() or Path(".out.unfinished").exists():
         resume = ["--resume"] if Path(".out.unfinished/snapshot.npz").exists() else []
         code, said = run(*arguments, *resume)
         assert code == 0, said

@@ -35,7 +35,8 @@ def stills(tmp_path_factory):
     return DataFolders(static=(folder,))
 
 
-def test_a_network_is_trained_continued_exported_and_runs(tmp_path: Path, stills) -> None:
+@pytest.mark.slow
+def test_a_network_is_trained_exported_and_runs(tmp_path: Path, stills) -> None:
     options = {"data": stills, "config": SMALL, "device": "cpu", "threads": 2, "cache": tmp_path / "cache"}
     first = train(tmp_path / "run", steps=2, **options)
     assert (first.step, first.finished, first.rank) == (2, True, 0)
