@@ -1,5 +1,6 @@
 """A network fine-tuned on what is marked: it gains there, or stays what it was."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -50,7 +51,7 @@ FEW = replace(QUICK, steps=3)
 
 
 @pytest.fixture(autouse=True, scope="module")
-def small_judged_clips():
+def small_judged_clips() -> Iterator[None]:
     threads = torch.get_num_threads()
     torch.set_num_threads(1)  # the work is too small for more
     with pytest.MonkeyPatch.context() as patched:
@@ -102,12 +103,14 @@ def test_what_gains_too_little_is_not_kept(clip, network) -> None:
     assert adapted.after == adapted.before
 
 
-def test_what_loses_the_way_back_is_not_kept(clip, network, monkeypatch: pytest.MonkeyPatch) -> None:
-    ways = iter((0.8, 0.1, 0.1))
-    monkeypatch.setattr(adapting, "returned", lambda *_: next(ways))
-    adapted = adapt_network(network, [Marked(*clip[0])], QUICK, way=[frame for frame, _ in clip])
-    assert not adapted.kept
-    assert (adapted.back_before, adapted.back_after) == (0.8, 0.8)
+@pytest.mark.parametrize(("back", "is_kept"), [(0.1, False), (0.79, False), (0.799, True), (0.9, True)])
+def test_what_loses_the_way_back_is_not_kept(clip, network, monkeypatch, back: float, is_kept: bool) -> None:
+    scores = iter([adapting._Score(0.5, 0.8), adapting._Score(0.6, back), adapting._Score(0.59, back)])
+    monkeypatch.setattr(adapting._Judge, "score", lambda *_: next(scores))
+    adapted = adapt_network(network, [Marked(*clip[0])], FEW, way=[frame for frame, _ in clip])
+    assert adapted.kept is is_kept
+    assert (adapted.back_before, adapted.back_after) == (0.8, back if is_kept else 0.8)
+    assert adapted.share == (FEW.shares[0] if is_kept else 0)
 
 
 def test_the_time_ends_an_adaptation_and_progress_is_told(clip, network) -> None:
