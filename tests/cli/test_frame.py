@@ -27,6 +27,14 @@ def saved(path: str | Path) -> np.ndarray[Any, Any]:
     return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
 
 
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif"])
+def test_saving_a_frame_says_one_line_and_no_library_adds_to_it(
+    clip: str, capfd: pytest.CaptureFixture[str], suffix: str
+) -> None:
+    assert main(["frame", clip, "3", "-o", f"f{suffix}"]) == 0
+    assert capfd.readouterr().err.splitlines() == [f"frame 3 at 0.300 s: f{suffix}"]
+
+
 @pytest.mark.parametrize(
     ("when", "index"),
     [

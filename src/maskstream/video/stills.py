@@ -17,7 +17,13 @@ from maskstream.files import path_of, written_beside
 from maskstream.video.read import VideoFrame, read_video
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")  #: of pictures that can be written
-_QUALITY = [cv2.IMWRITE_JPEG_QUALITY, 95, cv2.IMWRITE_PNG_COMPRESSION, 3, cv2.IMWRITE_WEBP_QUALITY, 101]
+#: How each kind is encoded; OpenCV complains of settings that are another kind's.
+_QUALITY = {
+    ".png": [cv2.IMWRITE_PNG_COMPRESSION, 3],
+    ".jpg": [cv2.IMWRITE_JPEG_QUALITY, 95],
+    ".jpeg": [cv2.IMWRITE_JPEG_QUALITY, 95],
+    ".webp": [cv2.IMWRITE_WEBP_QUALITY, 101],
+}
 
 Moment = int | Fraction  #: the index of a frame, or seconds from the first one
 
@@ -134,8 +140,10 @@ def save_picture(path: Path, image: np.ndarray[tuple[int, ...], np.dtype[np.uint
         InputError: this kind of file can't hold it.
         OSError: it can't be written.
     """
+    suffix = path.suffix.lower()
     try:
-        done, data = cv2.imencode(path.suffix.lower(), cv2.cvtColor(image, cv2.COLOR_RGB2BGR), _QUALITY)
+        bgr = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
+        done, data = cv2.imencode(suffix, bgr, _QUALITY.get(suffix, []))
     except cv2.error:
         done = False
     if not done:
