@@ -7,6 +7,18 @@ import re
 _ADDRESS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):/*(.*)", re.DOTALL)
 _KEYED = ("rtmp", "rtmps", "ftp", "ftps", "sftp")  #: whose paths may be keys, or private
 
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/+[^/]")  # a drive's letter is none
+
+
+def is_address(text: str) -> bool:
+    """Whether a text looks like the address of a stream, also after a path has taken one of its slashes.
+
+    Example:
+        >>> is_address("https://host/a.mp4"), is_address("ftp:/host/a.mp4"), is_address("C:/clips/a.mp4")
+        (True, True, False)
+    """
+    return _SCHEME.match(text) is not None
+
 
 def without_secrets(address: str) -> str:
     """An address without what may be secret in it; anything else as it is.
@@ -25,7 +37,7 @@ def without_secrets(address: str) -> str:
         'beach.jpg'
     """
     found = _ADDRESS.fullmatch(address)
-    if found is None or "://" not in address:
+    if found is None or not is_address(address):
         return address
     scheme, rest = found[1], found[2].rpartition("@")[2]
     host, slash, path = re.split(r"[?#]", rest, maxsplit=1)[0].partition("/")

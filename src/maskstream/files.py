@@ -19,6 +19,7 @@ from glob import escape
 from pathlib import Path
 from typing import Any
 
+from maskstream.addresses import is_address, without_secrets
 from maskstream.errors import InputError
 
 try:
@@ -187,9 +188,14 @@ def path_of(given: Any, what: str) -> Path:
         what: is wanted, for the message.
 
     Raises:
-        InputError: it is something else.
+        InputError: it is something else, or an address; what may be secret in one is not repeated.
     """
     if isinstance(given, str | os.PathLike) and isinstance(os.fspath(given), str):
+        if is_address(os.fspath(given)) and not os.path.exists(given):
+            raise InputError(
+                f"{without_secrets(os.fspath(given))}: is an address, not the name of a file; "
+                "download it, or give it to maskstream live"
+            )
         return Path(given)
     kind = type(given).__name__
     raise InputError(f"{_shown(given)} ({kind}): not the name of a file; give {what} as text or a Path")

@@ -11,6 +11,7 @@ from maskstream.errors import InputError
 DREAMS = ClipConfig(
     background=0.6,
     drop_labels=0.0,
+    cut=0.0,
     crop_area=(0.5, 1.0),
     zoom=0.5,
     zoom_factor=(1.3, 3.0),

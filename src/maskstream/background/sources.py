@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import os
-from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -116,7 +115,7 @@ def open_background(
     colour = find_colour(name)
     if colour is not None:
         return StillBackground(np.full((1, 1, 3), colour, dtype=np.uint8), Fit("stretch"))
-    path = Path(name)
+    path = path_of(name, "a background")
     if not name or not os.path.exists(path):
         shown = name if len(name) <= 200 else f"{name[:60]}..."
         raise InputError(

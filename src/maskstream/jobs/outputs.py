@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
+from maskstream.addresses import is_address, without_secrets
 from maskstream.errors import InputError
 from maskstream.files import moved
 from maskstream.video.write import VIDEO_SUFFIXES
@@ -100,6 +101,8 @@ class OutputPaths:
                         path.unlink()
 
     def _check_place(self, path: Path) -> None:
+        if is_address(str(path)) and not path.exists():
+            raise InputError(f"{without_secrets(str(path))}: is an address; name a file or a folder to write")
         is_folder = path in self.folders
         above = _nearest(path.parent)
         if not above.is_dir():
