@@ -3,9 +3,9 @@
     python benchmarks/adapting.py --data "$MASKSTREAM_DATA"
     python benchmarks/adapting.py --data "$MASKSTREAM_DATA" --steps 40 --sequences bmx-bumps,dog-agility
 
-Each sequence is segmented from its first mask by the network as it is, and by one adapted to that frame. ``dreamt``
-is the mean IoU on clips made from the first frame that were not trained on, ``back`` how much of the first mask
-returns from the way through the sequence: what is kept is decided by these two, not by J&F.
+Each sequence is segmented from its first mask by the network as it is, and by one adapted to that frame.
+``dreamt`` is the mean IoU on clips made from the first frame that were not trained on, ``back`` how much of
+the first mask returns from the way through the sequence: what is kept is decided by these two, not by J&F.
 """
 
 from __future__ import annotations

@@ -60,8 +60,8 @@ def main() -> None:
         taken, what = time_of_a_frame(runtime, repeats=100)
         model = "" if args.name == "live" else f" --model {args.name}"
         score = Score(
-            data=f"{len(results)} development sequences, none of them trained on",
-            measure="J&F, mean over sequences",
+            data=f"{len(results)} held-out development sequences (their mean)",
+            measure="J&F",
             value=round(over_sequences(result.predicted for result in results).mean, 3),
             command=f'python benchmarks/development.py --data "$MASKSTREAM_DATA"{model}',
         )

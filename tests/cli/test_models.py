@@ -41,7 +41,7 @@ def test_shipped_and_given_networks_are_listed_with_what_is_known(
     assert of["mine"] == ["?", of["live"][1], "240 lines", "?", "?"]
     assert re.fullmatch(r"\d\.\d M", of["live"][0])
     assert re.fullmatch(r"0\.\d{3}", of["live"][4])
-    assert "J&F on video-dev" in said.out
+    assert "J&F on 22 held-out development sequences (their mean)" in said.out
     assert "python benchmarks/development.py" in said.out
     assert said.err == ""
 
@@ -51,7 +51,7 @@ def test_json_holds_everything_and_nothing_else_is_printed(mine, capsys: pytest.
     entries = {entry["name"]: entry for entry in json.loads(capsys.readouterr().out)}
     assert entries["mine"]["scores"] == []
     assert entries["mine"]["parameters"] is None
-    assert entries["live"]["parameters"] == 2604637
+    assert entries["live"]["parameters"] == 2098973
     assert entries["live"]["scores"][0]["command"].startswith("python benchmarks/development.py")
     assert entries["live"]["disk_bytes"] > 1_000_000
     assert "speed_here" not in entries["live"]
