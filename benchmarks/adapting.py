@@ -18,7 +18,7 @@ import torch
 
 from maskstream.adaptation.config import AdaptConfig
 from maskstream.adaptation.dreams import Marked
-from maskstream.adaptation.runtimes import adapt_runtime
+from maskstream.adaptation.runtimes import adapt_runtime, running, trainable
 from maskstream.datasets.collection import open_data_folder
 from maskstream.datasets.readers import VOID, LabelledVideo
 from maskstream.judging.development import evaluate_sequences, labelled_sequences, overall
@@ -63,6 +63,7 @@ def compared(runtime: Runtime, video: LabelledVideo, config: AdaptConfig) -> lis
     every = max(1, len(video.frames) // WAY_FRAMES)
     way = [each.load()[0] for each in video.frames[::every]]
     adapted, told = adapt_runtime(runtime, [marked], config, way=way)
+    runtime = running(trainable(runtime), runtime)  # the same weights, in the same arithmetic
     back = "" if told.back_before is None else f"{told.back_before:.3f} to {told.back_after:.3f}"
     return [
         video.name,

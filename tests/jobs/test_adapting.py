@@ -101,6 +101,36 @@ def test_a_resumed_run_goes_on_with_the_network_that_it_had(
     assert not list(Path().glob(".out*"))
 
 
+def test_where_nothing_is_gained_the_network_stays_also_when_resumed(here, asked, monkeypatch) -> None:
+    SegmentJob(options(output="plain", segmenter=SegmenterOptions(size=64))).run()
+    adapt = adapting.adapt_network
+
+    def useless(network, *given, **options):
+        adapt(network, *given, **options)
+        return Adapted(network, False, 0.0, 0.1, 0.1, None, None, 1, 0.0)
+
+    monkeypatch.setattr(adapting, "adapt_network", useless)
+    SegmentJob(options(output="adapted")).run()
+    assert tree(Path("adapted")) == tree(Path("plain"))
+
+    step, steps = VideoSegmenter.step, []
+
+    def stopping(self, *arguments):
+        steps.append(1)
+        if len(steps) == 4:
+            raise KeyboardInterrupt
+        return step(self, *arguments)
+
+    monkeypatch.setattr(VideoSegmenter, "step", stopping)
+    with pytest.raises(KeyboardInterrupt):
+        SegmentJob(options()).run()
+    monkeypatch.setattr(VideoSegmenter, "step", step)
+    asked.clear()
+    SegmentJob(options()).run(resume=True)
+    assert asked == []
+    assert tree(Path("out")) == tree(Path("plain"))
+
+
 def test_where_the_first_mask_comes_later_the_way_begins_there(here: Path, asked) -> None:
     SegmentJob(options(marks=marks_of({5: "5.png"}, None, 0), frames=FrameRange(0, 7))).run()
     ((marked, _, way),) = asked

@@ -18,12 +18,13 @@ from maskstream.video.probe import VideoInfo
 from maskstream.video.read import read_video
 
 if TYPE_CHECKING:
-    from maskstream.adaptation.adapt import Stage
+    from maskstream.adaptation.adapt import Adapted, Stage
     from maskstream.network.model import SegmentationNetwork
 
 logger = logging.getLogger(__name__)
 
-KEPT = "adapted.safetensors"  #: the adapted weights, in the hidden folder of a job that can be resumed
+#: The adapted weights, in the hidden folder of a job that can be resumed; empty if nothing was gained.
+KEPT = "adapted.safetensors"
 WAY_FRAMES = 12  #: of the clip that weights are judged on
 WAY_SPAN = 96  #: frames of the clip that they are spread over
 MOST_MARKED = 8  #: marked frames that are adapted to, the first ones
@@ -51,6 +52,7 @@ class JobSegmenters:
         self._job, self._options = job, options
         self._info, self._frames, self._masks = info, frames, masks
         self._network: SegmentationNetwork | None = None
+        self._is_better = False
 
     def load(self, kept: Path | None = None) -> Callable[[], Segmenter]:
         """Load the networks, and adapt them.
@@ -69,9 +71,10 @@ class JobSegmenters:
         from maskstream.adaptation.runtimes import running
 
         if kept is not None and kept.is_file():
-            return options.load([running(kept, runtime)])
-        self._network = self._adapted(runtime)
-        return options.load([running(self._network, runtime)])
+            return options.load([running(kept, runtime) if kept.stat().st_size else runtime])
+        adapted = self._adapted(runtime)
+        self._network, self._is_better = adapted.network, adapted.kept
+        return options.load([running(self._network, runtime) if self._is_better else runtime])
 
     def keep(self, folder: Path) -> None:
         """Write what was adapted: for a resumed run, and where the user wants it."""
@@ -79,14 +82,16 @@ class JobSegmenters:
             return
         from maskstream.network import checkpoints
 
-        wanted = [folder / KEPT]
-        if self._options.adapt_save is not None:
-            wanted.append(Path(self._options.adapt_save))
+        wanted = [] if self._options.adapt_save is None else [Path(self._options.adapt_save)]
+        if self._is_better:
+            wanted.append(folder / KEPT)
+        else:
+            (folder / KEPT).touch()
         for path in wanted:
             path.parent.mkdir(parents=True, exist_ok=True)
             checkpoints.save(self._network, path)
 
-    def _adapted(self, runtime: Runtime) -> SegmentationNetwork:
+    def _adapted(self, runtime: Runtime) -> Adapted:
         from maskstream.adaptation.adapt import adapt_network
         from maskstream.adaptation.config import AdaptConfig
         from maskstream.adaptation.dreams import Marked
@@ -103,8 +108,12 @@ class JobSegmenters:
             way=self._way(first),
             on_progress=self._tell,
         )
-        logger.info("%s", adapted)
-        return adapted.network
+        gain = f"IoU {adapted.before:.3f} to {adapted.after:.3f} on clips made from what is marked"
+        if adapted.kept:
+            logger.info("adapted in %d steps: %s", adapted.steps, gain)
+        else:
+            logger.info("adapting gained nothing in %d steps; the network stays as it was", adapted.steps)
+        return adapted
 
     def _frame(self, index: int) -> Frame:
         with read_video(self._info.path, index, index + 1) as reader:

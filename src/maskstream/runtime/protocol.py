@@ -39,7 +39,7 @@ class Tensor(Protocol):
 
 def as_numpy(tensor: Any) -> NDArray[Any]:
     """A copy in numpy, wherever the tensor is."""
-    return np.array(tensor.cpu() if hasattr(tensor, "cpu") else tensor)
+    return np.array(tensor.cpu().numpy() if hasattr(tensor, "cpu") else tensor)
 
 
 def like_numpy(array: NDArray[Any], tensor: Any) -> Any:
