@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from maskstream.adaptation.config import AdaptConfig
+from maskstream.adaptation.config import WAY_FRAMES, AdaptConfig
 from maskstream.adaptation.dreams import Marked
 from maskstream.adaptation.runtimes import adapt_runtime, running, trainable
 from maskstream.datasets.collection import open_data_folder
@@ -26,8 +26,6 @@ from maskstream.runtime.load import load_model
 from maskstream.runtime.protocol import Runtime
 from maskstream.streaming.segmenter import VideoSegmenter
 from maskstream.tables import aligned_table
-
-WAY_FRAMES = 12
 
 
 def main() -> None:

@@ -19,29 +19,15 @@ from maskstream.adaptation.runtimes import adapt_runtime, running, trainable  # 
 from maskstream.drawn_clips import draw_clip  # noqa: E402
 from maskstream.errors import InputError  # noqa: E402
 from maskstream.network import checkpoints  # noqa: E402
-from maskstream.network.config import NetworkConfig  # noqa: E402
 from maskstream.network.model import SegmentationNetwork  # noqa: E402
 from maskstream.runtime.pytorch import TorchRuntime  # noqa: E402
 from maskstream.streaming.adapting import AdaptingSegmenter  # noqa: E402
 from maskstream.streaming.segmenter import VideoSegmenter  # noqa: E402
+from tests.helpers.tiny_training import LIGHT  # noqa: E402
 
 pytestmark = pytest.mark.torch
 
-TINY = NetworkConfig(
-    name="tiny",
-    backbone="plain",
-    trunk_widths=(4, 8, 8, 16),
-    trunk_depths=(0, 1, 1, 1),
-    memory_encoder="light",
-    mask_widths=(4, 4, 8, 8),
-    key_dim=8,
-    value_dim=16,
-    similarity="cosine",
-    shared_key=True,
-    previous_mask_skip=True,
-    decoder_width=(16, 8, 8, 4),
-    decoder_norm=True,
-)
+TINY = replace(LIGHT, spatial_constraint=False, aspp=False)
 QUICK = AdaptConfig(
     seconds=600, steps=60, rate=1e-2, sides=(32,), frames=2, batch=2, judged=2, train_trunk=True
 )

@@ -53,6 +53,22 @@ def options(**changes):
     )
 
 
+def interrupt_the_fourth_step() -> None:
+    """A run that Ctrl-C ends."""
+    step, steps = VideoSegmenter.step, []
+
+    def stopping(self, *arguments):
+        steps.append(1)
+        if len(steps) == 4:
+            raise KeyboardInterrupt
+        return step(self, *arguments)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(VideoSegmenter, "step", stopping)
+        with pytest.raises(KeyboardInterrupt):
+            SegmentJob(options()).run()
+
+
 def test_the_network_is_adapted_to_all_frames_that_are_marked(here: Path, asked) -> None:
     told = []
     marks = marks_of({0: "0.png", 3: "3.png"}, None, 0)
@@ -77,23 +93,10 @@ def test_an_adapted_network_gives_other_masks_and_its_weights_give_the_same_agai
     assert tree(Path("again")) == tree(Path("adapted"))
 
 
-def test_a_resumed_run_goes_on_with_the_network_that_it_had(
-    here: Path, asked, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_resumed_run_goes_on_with_the_network_that_it_had(here: Path, asked) -> None:
     SegmentJob(options(output="whole")).run()
     asked.clear()
-    step, steps = VideoSegmenter.step, []
-
-    def stopping(self, *arguments):
-        steps.append(1)
-        if len(steps) == 4:
-            raise KeyboardInterrupt
-        return step(self, *arguments)
-
-    monkeypatch.setattr(VideoSegmenter, "step", stopping)
-    with pytest.raises(KeyboardInterrupt):
-        SegmentJob(options()).run()
-    monkeypatch.setattr(VideoSegmenter, "step", step)
+    interrupt_the_fourth_step()
     assert len(asked) == 1
     SegmentJob(options()).run(resume=True)
     assert len(asked) == 1  # not adapted again
@@ -113,18 +116,7 @@ def test_where_nothing_is_gained_the_network_stays_also_when_resumed(here, asked
     SegmentJob(options(output="adapted")).run()
     assert tree(Path("adapted")) == tree(Path("plain"))
 
-    step, steps = VideoSegmenter.step, []
-
-    def stopping(self, *arguments):
-        steps.append(1)
-        if len(steps) == 4:
-            raise KeyboardInterrupt
-        return step(self, *arguments)
-
-    monkeypatch.setattr(VideoSegmenter, "step", stopping)
-    with pytest.raises(KeyboardInterrupt):
-        SegmentJob(options()).run()
-    monkeypatch.setattr(VideoSegmenter, "step", step)
+    interrupt_the_fourth_step()
     asked.clear()
     SegmentJob(options()).run(resume=True)
     assert asked == []

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from maskstream.clips.clip_config import ClipConfig
 from maskstream.errors import InputError
 
+WAY_FRAMES = 12  #: of a clip, evenly spread, that adapted networks are judged on
+
 #: Clips dreamt from one still: the scene itself in motion, or its objects over the scene without them.
 DREAMS = ClipConfig(
     background=0.6,

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from maskstream.adaptation.config import WAY_FRAMES
 from maskstream.arrays import Frame, LabelMap
 from maskstream.jobs.frames import FrameRange
 from maskstream.jobs.job import Job
@@ -25,7 +26,6 @@ logger = logging.getLogger(__name__)
 
 #: The adapted weights, in the hidden folder of a job that can be resumed; empty if nothing was gained.
 KEPT = "adapted.safetensors"
-WAY_FRAMES = 12  #: of the clip that weights are judged on
 WAY_SPAN = 96  #: frames of the clip that they are spread over
 MOST_MARKED = 8  #: marked frames that are adapted to, the first ones
 

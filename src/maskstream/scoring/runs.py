@@ -19,6 +19,7 @@ from urllib.parse import quote
 
 import numpy as np
 
+from maskstream.adaptation.config import WAY_FRAMES
 from maskstream.arrays import Frame, LabelMap
 from maskstream.datasets.readers import read_rgb
 from maskstream.datasets.sequences import ALL_FRAMES, Protocol, SequenceFiles, SequenceSet
@@ -36,7 +37,6 @@ MakeSegmenter = Callable[[], Segmenter]
 SETTINGS = "settings.json"
 ABOUT = ".about"  #: what is known of each sequence beside its label maps
 UNFINISHED = ".unfinished"
-WAY_FRAMES = 12  #: of a sequence that adapted networks are judged on
 ZIP_DATE = (1980, 1, 1, 0, 0, 0)  #: the same files make the same zip
 
 
